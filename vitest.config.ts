@@ -1,0 +1,14 @@
+import { defineConfig } from 'vitest/config';
+
+/** The fast suite: everything that fits in a few minutes on two cores. Heavier tests are named *.heavy.test.ts. */
+export default defineConfig({
+  test: {
+    include: ['src/**/*.test.ts', 'test/**/*.test.ts'],
+    exclude: ['**/*.heavy.test.ts', '**/node_modules/**'],
+    setupFiles: ['test/setup.ts'],
+    pool: 'forks', // libtorch belongs to one thread of one process
+    maxWorkers: 2,
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
+  },
+});
