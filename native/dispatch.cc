@@ -1,0 +1,360 @@
+// The one door to libtorch's operators: look an operator up by name, build its stack from its own schema, call it boxed,
+// convert the results. Shapes, dtypes and devices are checked by the operators themselves.
+#include <ATen/core/dispatch/Dispatcher.h>
+#include <ATen/core/jit_type.h>
+
+#include <deque>
+#include <unordered_map>
+
+#include "compat.h"
+#include "handles.h"
+#include "napi.h"
+
+namespace thrive {
+namespace {
+
+using c10::IValue;
+using c10::TypeKind;
+
+enum class Kind { Tensor, Int, Float, Bool, Scalar, String, Device, Generator, Unsupported };
+
+struct Type {
+  Kind kind = Kind::Unsupported;
+  bool list = false;
+  bool optional = false;         // the value itself may be None
+  bool optionalElement = false;  // Tensor?[]
+};
+
+struct Parameter {
+  std::string name;
+  Type type;
+  Optional<int32_t> fixedLength;  // int[2]: one number stands for all
+  Optional<IValue> fallback;
+  std::string text;  // its type as the schema writes it
+};
+
+struct Result {
+  char code = 'V';  // T tensor, L list of tensors, V plain value
+  int alias = -1;   // the argument this result is (in-place operators)
+};
+
+struct Operator {
+  c10::OperatorHandle handle;
+  std::string name;
+  std::vector<Parameter> parameters;
+  std::vector<Result> results;
+};
+
+Kind kindOf(const c10::Type& type) {
+  switch (type.kind()) {
+    case TypeKind::TensorType: return Kind::Tensor;
+    case TypeKind::IntType: return Kind::Int;
+    case TypeKind::SymIntType: return Kind::Int;
+    case TypeKind::FloatType: return Kind::Float;
+    case TypeKind::BoolType: return Kind::Bool;
+    case TypeKind::NumberType: return Kind::Scalar;
+    case TypeKind::StringType: return Kind::String;
+    case TypeKind::DeviceObjType: return Kind::Device;
+    case TypeKind::GeneratorType: return Kind::Generator;
+    default: return Kind::Unsupported;
+  }
+}
+
+Type typeFrom(c10::TypePtr type) {
+  Type result;
+  if (type->kind() == TypeKind::OptionalType) {
+    result.optional = true;
+    type = type->castRaw<c10::OptionalType>()->getElementType();
+  }
+  if (type->kind() == TypeKind::ListType) {
+    result.list = true;
+    type = type->castRaw<c10::ListType>()->getElementType();
+    if (type->kind() == TypeKind::OptionalType) {
+      result.optionalElement = true;
+      type = type->castRaw<c10::OptionalType>()->getElementType();
+    }
+  }
+  result.kind = kindOf(*type);
+  return result;
+}
+
+std::deque<Operator>& operators() {
+  static auto* table = new std::deque<Operator>();
+  return *table;
+}
+
+std::deque<at::Generator>& generators() {
+  static auto* table = new std::deque<at::Generator>();
+  return *table;
+}
+
+IValue scalar(napi_env env, napi_value value) {
+  switch (typeOf(env, value)) {
+    case napi_boolean: return IValue(toBool(env, value));
+    case napi_bigint: return IValue(toInt(env, value));
+    default: break;
+  }
+  double number = toDouble(env, value);
+  // JavaScript has one number type: a whole number is an integer scalar, as it is in Python where one writes `x * 2`.
+  bool whole = number == std::floor(number) && std::fabs(number) < 9007199254740992.0 && !(number == 0 && std::signbit(number));
+  return whole ? IValue(static_cast<int64_t>(number)) : IValue(number);
+}
+
+IValue single(napi_env env, napi_value value, Kind kind) {
+  switch (kind) {
+    case Kind::Tensor: return IValue(toTensor(env, value));
+    case Kind::Int: return IValue(toInt(env, value));
+    case Kind::Float: return IValue(toDouble(env, value));
+    case Kind::Bool: return IValue(toBool(env, value));
+    case Kind::Scalar: return scalar(env, value);
+    case Kind::String: return IValue(toString(env, value));
+    case Kind::Device: return IValue(c10::Device(toString(env, value)));
+    case Kind::Generator: {
+      int64_t index = toInt(env, value);
+      if (index < 0 || static_cast<size_t>(index) >= generators().size()) throw BadArgument("not a generator");
+      return IValue(generators()[index]);
+    }
+    default: throw BadArgument("this operator takes a type that JavaScript values have no form for");
+  }
+}
+
+IValue list(napi_env env, napi_value value, const Parameter& parameter) {
+  bool array = false;
+  check(env, napi_is_array(env, value, &array));
+  size_t repeat = 0;
+  if (!array) {
+    if (!parameter.fixedLength) throw BadArgument("expected an array, got " + typeName(env, value));
+    repeat = *parameter.fixedLength;
+  }
+  auto each = [&](auto convert, auto& items) {
+    if (repeat) {
+      for (size_t i = 0; i < repeat; i++) items.push_back(convert(value));
+      return;
+    }
+    uint32_t length = arrayLength(env, value);
+    items.reserve(length);
+    for (uint32_t i = 0; i < length; i++) items.push_back(convert(element(env, value, i)));
+  };
+  switch (parameter.type.kind) {
+    case Kind::Tensor: {
+      if (parameter.type.optionalElement) {
+        c10::List<Optional<at::Tensor>> items;
+        each([&](napi_value v) { return isNullish(env, v) ? Optional<at::Tensor>() : Optional<at::Tensor>(toTensor(env, v)); }, items);
+        return IValue(std::move(items));
+      }
+      c10::List<at::Tensor> items;
+      each([&](napi_value v) { return toTensor(env, v); }, items);
+      return IValue(std::move(items));
+    }
+    case Kind::Int: {
+      c10::List<int64_t> items;
+      each([&](napi_value v) { return toInt(env, v); }, items);
+      return IValue(std::move(items));
+    }
+    case Kind::Float: {
+      c10::List<double> items;
+      each([&](napi_value v) { return toDouble(env, v); }, items);
+      return IValue(std::move(items));
+    }
+    case Kind::Bool: {
+      c10::List<bool> items;
+      each([&](napi_value v) { return toBool(env, v); }, items);
+      return IValue(std::move(items));
+    }
+    case Kind::Scalar: {
+      c10::List<at::Scalar> items;
+      each([&](napi_value v) { return scalar(env, v).toScalar(); }, items);
+      return IValue(std::move(items));
+    }
+    case Kind::String: {
+      c10::List<std::string> items;
+      each([&](napi_value v) { return toString(env, v); }, items);
+      return IValue(std::move(items));
+    }
+    default: throw BadArgument("this operator takes a list that JavaScript values have no form for");
+  }
+}
+
+IValue convert(napi_env env, napi_value value, const Parameter& parameter) {
+  napi_valuetype type = typeOf(env, value);
+  if (type == napi_undefined && parameter.fallback) return *parameter.fallback;
+  if (type == napi_undefined || type == napi_null) {
+    if (parameter.type.optional) return IValue();
+    throw BadArgument(type == napi_null ? "must not be null" : "is missing");
+  }
+  return parameter.type.list ? list(env, value, parameter) : single(env, value, parameter.type.kind);
+}
+
+napi_value fromIValue(napi_env env, const IValue& value) {
+  if (value.isNone()) return null(env);
+  if (value.isTensor()) return fromTensor(env, value.toTensor());
+  if (value.isInt()) return fromInt(env, value.toInt());
+  if (value.isDouble()) return fromDouble(env, value.toDouble());
+  if (value.isBool()) return fromBool(env, value.toBool());
+  if (value.isString()) return fromString(env, value.toStringRef());
+  if (value.isTensorList())
+    return fromItems(env, value.toTensorVector(), [](napi_env e, const at::Tensor& t) { return fromTensor(e, t); });
+  if (value.isIntList()) return fromItems(env, value.toIntVector(), fromInt);
+  if (value.isDoubleList()) return fromItems(env, value.toDoubleVector(), fromDouble);
+  if (value.isScalar()) {
+    at::Scalar number = value.toScalar();
+    return number.isIntegral(false) ? fromInt(env, number.toLong()) : fromDouble(env, number.toDouble());
+  }
+  if (value.isList()) return fromItems(env, value.toListRef(), fromIValue);
+  throw std::runtime_error("the operator returned a " + value.tagKind() + ", which JavaScript values have no form for");
+}
+
+Operator describeOperator(c10::OperatorHandle handle) {
+  const c10::FunctionSchema& schema = handle.schema();
+  Operator op{handle, c10::toString(handle.operator_name()), {}, {}};
+  for (const c10::Argument& argument : schema.arguments()) {
+    Parameter parameter;
+    parameter.name = argument.name();
+    parameter.type = typeFrom(argumentType(argument));
+    if (argument.N()) parameter.fixedLength = *argument.N();
+    if (argument.default_value()) parameter.fallback = *argument.default_value();
+    parameter.text = argumentType(argument)->str();
+    op.parameters.push_back(std::move(parameter));
+  }
+  for (const c10::Argument& returned : schema.returns()) {
+    Result result;
+    Type type = typeFrom(argumentType(returned));
+    if (type.kind == Kind::Tensor) result.code = type.list ? 'L' : 'T';
+    const auto* alias = returned.alias_info();
+    if (alias && alias->isWrite() && result.code == 'T') {
+      for (size_t i = 0; i < schema.arguments().size(); i++) {
+        const auto* own = schema.arguments()[i].alias_info();
+        if (own && own->isWrite() && own->beforeSets() == alias->beforeSets()) result.alias = static_cast<int>(i);
+      }
+    }
+    op.results.push_back(result);
+  }
+  return op;
+}
+
+// (name: string) -> { id, name, schema, results }: `results` is one letter a result.
+napi_value findOperator(Arguments& arguments) {
+  napi_env env = arguments.env;
+  std::string full = toString(env, arguments[0]);
+  static auto* known = new std::unordered_map<std::string, size_t>();
+  auto found = known->find(full);
+  if (found == known->end()) {
+    size_t dot = full.find('.');
+    std::string base = full.substr(0, dot), overload = dot == std::string::npos ? "" : full.substr(dot + 1);
+    if (base.find("::") == std::string::npos) base = "aten::" + base;
+    auto handle = c10::Dispatcher::singleton().findSchema({base, overload});
+    if (!handle) return null(env);
+    operators().push_back(describeOperator(*handle));
+    found = known->emplace(full, operators().size() - 1).first;
+  }
+  const Operator& op = operators()[found->second];
+  std::string codes;
+  for (const Result& result : op.results) codes += result.alias >= 0 ? 'A' : result.code;
+  napi_value object;
+  check(env, napi_create_object(env, &object));
+  check(env, napi_set_named_property(env, object, "id", fromInt(env, found->second)));
+  check(env, napi_set_named_property(env, object, "name", fromString(env, op.name)));
+  check(env, napi_set_named_property(env, object, "schema", fromString(env, c10::toString(op.handle.schema()))));
+  check(env, napi_set_named_property(env, object, "results", fromString(env, codes)));
+  return object;
+}
+
+// What the caller passed, for an error message: tensors as shapes, the rest as it is.
+std::string describeArguments(napi_env env, const Operator& op, const Arguments& arguments) {
+  std::string text;
+  for (size_t i = 0; i < op.parameters.size() && i + 1 < arguments.count; i++) {
+    napi_value value = arguments[i + 1];
+    if (typeOf(env, value) == napi_undefined) continue;
+    const Parameter& parameter = op.parameters[i];
+    text += (text.empty() ? "" : ", ") + parameter.name + " ";
+    try {
+      if (isNullish(env, value)) text += "null";
+      else if (parameter.type.kind == Kind::Tensor && !parameter.type.list) text += describe(toTensor(env, value));
+      else if (parameter.type.kind == Kind::Tensor) text += "(" + std::to_string(arrayLength(env, value)) + " tensors)";
+      else {
+        napi_value shown;
+        check(env, napi_coerce_to_string(env, value, &shown));
+        std::string words = toString(env, shown);
+        bool array = false;
+        napi_is_array(env, value, &array);
+        if (words.size() > 60) words = words.substr(0, 57) + "...";
+        text += array ? "[" + words + "]" : words;
+      }
+    } catch (...) {
+      bool pending = false;
+      napi_is_exception_pending(env, &pending);
+      napi_value ignored;
+      if (pending) napi_get_and_clear_last_exception(env, &ignored);
+      text += typeName(env, value);
+    }
+  }
+  return text;
+}
+
+// (id, ...arguments) -> result | [results]
+napi_value callOperator(Arguments& arguments) {
+  napi_env env = arguments.env;
+  int64_t id = toInt(env, arguments[0]);
+  if (id < 0 || static_cast<size_t>(id) >= operators().size()) throw BadArgument("not an operator");
+  const Operator& op = operators()[id];
+  torch::jit::Stack stack;
+  stack.reserve(std::max(op.parameters.size(), op.results.size()));
+  size_t i = 0;
+  try {
+    if (arguments.count > op.parameters.size() + 1)
+      throw BadArgument("takes at most " + std::to_string(op.parameters.size()) + " arguments, got " + std::to_string(arguments.count - 1));
+    for (; i < op.parameters.size(); i++) stack.push_back(convert(env, arguments[i + 1], op.parameters[i]));
+  } catch (const PendingException&) {
+    throw;
+  } catch (const std::exception& error) {
+    std::string what = error.what();
+    if (const auto* torchError = dynamic_cast<const c10::Error*>(&error)) what = torchError->what_without_backtrace();
+    if (i >= op.parameters.size()) throw BadArgument(op.name + " " + what);
+    throw BadArgument(op.name + ": argument '" + op.parameters[i].name + "' (" + op.parameters[i].text + "): " + what);
+  }
+  try {
+    op.handle.callBoxed(stack);
+  } catch (const std::exception& error) {
+    std::string what = error.what();
+    if (const auto* torchError = dynamic_cast<const c10::Error*>(&error)) what = torchError->what_without_backtrace();
+    throw std::runtime_error(op.name + "(" + describeArguments(env, op, arguments) + "): " + what);
+  }
+  auto convertResult = [&](size_t r) {
+    const Result& result = op.results[r];
+    return result.alias >= 0 ? arguments[result.alias + 1] : fromIValue(env, stack[r]);
+  };
+  if (op.results.empty()) return undefined(env);
+  if (op.results.size() == 1) return convertResult(0);
+  napi_value all;
+  check(env, napi_create_array_with_length(env, op.results.size(), &all));
+  for (size_t r = 0; r < op.results.size(); r++) check(env, napi_set_element(env, all, r, convertResult(r)));
+  return all;
+}
+
+napi_value operatorNames(Arguments& arguments) {
+  std::vector<std::string> names;
+  for (const auto& name : c10::Dispatcher::singleton().getAllOpNames())
+    if (c10::Dispatcher::singleton().findSchema(name)) names.push_back(c10::toString(name));
+  return fromItems(arguments.env, names, fromString);
+}
+
+// (seed) -> a CPU generator for operators that draw; libtorch's own, so equal to PyTorch's for the same seed.
+napi_value newGenerator(Arguments& arguments) {
+  auto generator = at::globalContext().defaultGenerator(c10::kCPU).clone();
+  generator.set_current_seed(static_cast<uint64_t>(toInt(arguments.env, arguments[0])));
+  generators().push_back(generator);
+  return fromInt(arguments.env, generators().size() - 1);
+}
+
+}  // namespace
+
+std::vector<Export> dispatchExports() {
+  return {
+      {"findOperator", guard<findOperator>},
+      {"call", guard<callOperator>},
+      {"operatorNames", guard<operatorNames>},
+      {"newGenerator", guard<newGenerator>},
+  };
+}
+
+}  // namespace thrive

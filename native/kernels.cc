@@ -1,0 +1,176 @@
+// Fused kernels for the CPU: work that would otherwise be many small operators a step. Each has an equal in plain operators
+// in TypeScript, which other devices use and the tests compare against.
+#include <ATen/ATen.h>
+#include <ATen/Parallel.h>
+
+#include "handles.h"
+#include "napi.h"
+
+namespace thrive {
+namespace {
+
+const int32_t* toInt32(napi_env env, napi_value value, size_t length, const char* name) {
+  TypedArray array = toTypedArray(env, value);
+  if (array.type != napi_int32_array || array.length != length)
+    throw BadArgument(std::string(name) + ": expected an Int32Array of " + std::to_string(length) + " elements");
+  return static_cast<const int32_t*>(array.data);
+}
+
+void checkImages(const at::Tensor& images, at::ScalarType dtype) {
+  if (images.dim() != 4 || images.scalar_type() != dtype || !images.device().is_cpu() || !images.is_contiguous())
+    throw BadArgument("expected contiguous images [N, C, H, W] " + dtypeName(dtype) + " on the CPU, got " + describe(images));
+}
+
+// (images u8 [N,C,H,W], index, top, left, flip: Int32Array of B, padding) -> u8 [B,C,H,W]
+// Sample b is image index[b], padded with zeros on every side, cropped at row top[b] and column left[b] of the padded
+// picture, and mirrored if flip[b] is not 0.
+napi_value gatherCropFlip(Arguments& arguments) {
+  napi_env env = arguments.env;
+  const at::Tensor& images = toTensor(env, arguments[0]);
+  checkImages(images, at::kByte);
+  size_t batch = toTypedArray(env, arguments[1]).length;
+  const int32_t* index = toInt32(env, arguments[1], batch, "index");
+  const int32_t* top = toInt32(env, arguments[2], batch, "top");
+  const int32_t* left = toInt32(env, arguments[3], batch, "left");
+  const int32_t* flip = toInt32(env, arguments[4], batch, "flip");
+  int64_t padding = toInt(env, arguments[5]);
+  int64_t count = images.size(0), channels = images.size(1), height = images.size(2), width = images.size(3);
+  if (padding < 0 || padding > height || padding > width) throw BadArgument("padding must be between 0 and the image size");
+  for (size_t b = 0; b < batch; b++) {
+    if (index[b] < 0 || index[b] >= count)
+      throw BadArgument("index " + std::to_string(index[b]) + " is outside the " + std::to_string(count) + " images");
+    if (top[b] < 0 || top[b] > 2 * padding || left[b] < 0 || left[b] > 2 * padding)
+      throw BadArgument("a crop must start between 0 and twice the padding");
+  }
+  at::Tensor out = at::empty({static_cast<int64_t>(batch), channels, height, width}, images.options());
+  const uint8_t* source = images.data_ptr<uint8_t>();
+  uint8_t* target = out.data_ptr<uint8_t>();
+  at::parallel_for(0, batch, 8, [&](int64_t begin, int64_t end) {
+    for (int64_t b = begin; b < end; b++) {
+      int64_t dy = top[b] - padding, dx = left[b] - padding;
+      // The columns of the result that fall inside the picture, before mirroring.
+      int64_t first = std::max<int64_t>(0, -dx), last = std::min(width, width - dx);
+      for (int64_t c = 0; c < channels; c++) {
+        const uint8_t* plane = source + (index[b] * channels + c) * height * width;
+        uint8_t* result = target + (b * channels + c) * height * width;
+        for (int64_t y = 0; y < height; y++, result += width) {
+          int64_t from = y + dy;
+          if (from < 0 || from >= height) {
+            std::memset(result, 0, width);
+            continue;
+          }
+          std::memset(result, 0, first);
+          std::memset(result + last, 0, width - last);
+          std::memcpy(result + first, plane + from * width + dx + first, last - first);
+          if (flip[b]) std::reverse(result, result + width);
+        }
+      }
+    }
+  });
+  return fromTensor(env, out);
+}
+
+// (images u8 [B,C,H,W], scale[C], shift[C], channels last) -> float32: value * scale[c] + shift[c]
+napi_value normalizeImages(Arguments& arguments) {
+  napi_env env = arguments.env;
+  const at::Tensor& images = toTensor(env, arguments[0]);
+  checkImages(images, at::kByte);
+  auto scale = toVector<double>(env, arguments[1], toDouble), shift = toVector<double>(env, arguments[2], toDouble);
+  bool last = toBool(env, arguments[3]);
+  int64_t batch = images.size(0), channels = images.size(1), area = images.size(2) * images.size(3);
+  if (static_cast<int64_t>(scale.size()) != channels || static_cast<int64_t>(shift.size()) != channels)
+    throw BadArgument("scale and shift need one number a channel");
+  at::Tensor out = at::empty(images.sizes(), at::TensorOptions().dtype(at::kFloat).memory_format(
+                                                 last ? at::MemoryFormat::ChannelsLast : at::MemoryFormat::Contiguous));
+  const uint8_t* source = images.data_ptr<uint8_t>();
+  float* target = out.data_ptr<float>();
+  at::parallel_for(0, batch, 4, [&](int64_t begin, int64_t end) {
+    for (int64_t b = begin; b < end; b++)
+      for (int64_t c = 0; c < channels; c++) {
+        const float a = static_cast<float>(scale[c]), z = static_cast<float>(shift[c]);
+        const uint8_t* in = source + (b * channels + c) * area;
+        float* result = target + b * channels * area + (last ? c : c * area);
+        const int64_t step = last ? channels : 1;
+        for (int64_t i = 0; i < area; i++) result[i * step] = in[i] * a + z;
+      }
+  });
+  return fromTensor(env, out);
+}
+
+// (parameters, momentum buffers, first step, lr, momentum, dampening, weight decay, nesterov)
+// SGD as in torch.optim.SGD, every parameter in one pass. Gradients are taken from the parameters; one without is left alone.
+// Returns nothing: what the pass cannot do (another device, dtype or layout) is done with operators here, with equal results.
+napi_value sgdStep(Arguments& arguments) {
+  napi_env env = arguments.env;
+  auto asTensor = [](napi_env e, napi_value v) { return isNullish(e, v) ? at::Tensor() : toTensor(e, v); };
+  auto parameters = toVector<at::Tensor>(env, arguments[0], asTensor);
+  auto buffers = toVector<at::Tensor>(env, arguments[1], asTensor);
+  bool first = toBool(env, arguments[2]);
+  float lr = toDouble(env, arguments[3]), momentum = toDouble(env, arguments[4]), dampening = toDouble(env, arguments[5]),
+        decay = toDouble(env, arguments[6]);
+  bool nesterov = toBool(env, arguments[7]);
+  if (momentum != 0 && buffers.size() != parameters.size()) throw BadArgument("one momentum buffer a parameter");
+  c10::InferenceMode off(false);
+  bool before = c10::GradMode::is_enabled();
+  c10::GradMode::set_enabled(false);
+  struct Restore {
+    bool value;
+    ~Restore() { c10::GradMode::set_enabled(value); }
+  } restore{before};
+  const float keep = first ? 0.f : momentum, take = first ? 1.f : 1.f - dampening;
+  for (size_t i = 0; i < parameters.size(); i++) {
+    at::Tensor& parameter = parameters[i];
+    at::Tensor gradient = parameter.grad();
+    if (!gradient.defined()) continue;
+    at::Tensor buffer = momentum != 0 ? buffers[i] : at::Tensor();
+    auto plain = [&](const at::Tensor& t) {
+      return t.device().is_cpu() && t.scalar_type() == at::kFloat && t.is_non_overlapping_and_dense() && t.strides() == parameter.strides();
+    };
+    // A gradient may come in another layout (channels last weights): bring it to the parameter's.
+    if (parameter.device().is_cpu() && gradient.scalar_type() == at::kFloat && gradient.strides() != parameter.strides() &&
+        gradient.layout() == c10::kStrided)
+      gradient = at::empty_like(parameter).copy_(gradient);
+    if (plain(parameter) && plain(gradient) && (!buffer.defined() || plain(buffer))) {
+      float* p = parameter.data_ptr<float>();
+      const float* g = gradient.data_ptr<float>();
+      float* m = buffer.defined() ? buffer.data_ptr<float>() : nullptr;
+      at::parallel_for(0, parameter.numel(), 32768, [&](int64_t begin, int64_t end) {
+        if (!m) {
+          for (int64_t j = begin; j < end; j++) p[j] -= lr * (g[j] + decay * p[j]);
+        } else if (nesterov) {
+          for (int64_t j = begin; j < end; j++) {
+            float d = g[j] + decay * p[j];
+            m[j] = keep * m[j] + take * d;
+            p[j] -= lr * (d + momentum * m[j]);
+          }
+        } else {
+          for (int64_t j = begin; j < end; j++) {
+            m[j] = keep * m[j] + take * (g[j] + decay * p[j]);
+            p[j] -= lr * m[j];
+          }
+        }
+      });
+      parameter.unsafeGetTensorImpl()->bump_version();
+      continue;
+    }
+    at::Tensor d = decay != 0 ? gradient.add(parameter, decay) : gradient;
+    if (buffer.defined()) {
+      buffer.mul_(keep).add_(d, take);
+      d = nesterov ? d.add(buffer, momentum) : buffer;
+    }
+    parameter.add_(d, -lr);
+  }
+  return undefined(env);
+}
+
+}  // namespace
+
+std::vector<Export> kernelExports() {
+  return {
+      {"gatherCropFlip", guard<gatherCropFlip>},
+      {"normalizeImages", guard<normalizeImages>},
+      {"sgdStep", guard<sgdStep>},
+  };
+}
+
+}  // namespace thrive
