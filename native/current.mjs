@@ -1,0 +1,51 @@
+// Which build of the addon is the current one. Kept small: every process that may load the addon reads it.
+import { readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+/** @typedef {import('./current.mjs').BuildInfo} BuildInfo */
+
+export const packageRoot = resolve(dirname(fileURLToPath(import.meta.url)), '..');
+
+/**
+ * Where builds are kept: THRIVE_BUILD_DIR, or `build/` of the package.
+ *
+ * @param {Record<string, string | undefined>} [env]
+ */
+export const buildDirOf = (env = process.env) =>
+  env.THRIVE_BUILD_DIR ? resolve(env.THRIVE_BUILD_DIR) : join(packageRoot, 'build');
+
+/**
+ * Replaces the file in one step: a reader sees the old one or the new one.
+ *
+ * @param {string} path
+ * @param {unknown} value
+ */
+export function writeJson(path, value) {
+  const temporary = `${path}.${process.pid}.tmp`;
+  writeFileSync(temporary, `${JSON.stringify(value, null, 2)}\n`);
+  renameSync(temporary, path);
+}
+
+/**
+ * What the last build was made of, or undefined.
+ *
+ * @param {string} [buildDir]
+ * @returns {BuildInfo | undefined}
+ */
+export function currentBuild(buildDir = buildDirOf()) {
+  try {
+    return JSON.parse(readFileSync(join(buildDir, 'current.json'), 'utf8'));
+  } catch {
+    return undefined;
+  }
+}
+
+/**
+ * `libtorch 2.5.1 in /opt/libtorch (LIBTORCH, CUDA)`.
+ *
+ * @param {import('./current.mjs').Describable} libtorch
+ */
+export function describeLibtorch({ version, root, source, cuda }) {
+  return `libtorch ${version ?? '(version unknown)'} in ${root} (${source}${cuda ? ', CUDA' : ''})`;
+}

@@ -1,0 +1,104 @@
+import { existsSync, realpathSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { join, relative } from 'node:path';
+import { type BuildInfo, buildDirOf, currentBuild, describeLibtorch, packageRoot } from '../../native/current.mjs';
+import { diagnoseLoad } from '../../native/diagnose.mjs';
+import { errorMessage, UserError } from '../base/errors.ts';
+import type { NativeAddon } from './native-types.ts';
+
+/** What the loader looks at: set in tests only. */
+export interface LoadOptions {
+  buildDir?: string;
+  env?: Record<string, string | undefined>;
+  platform?: NodeJS.Platform;
+  /** Loads a `.node` file. */
+  load?: (path: string) => NativeAddon;
+}
+
+let loaded: NativeAddon | undefined;
+
+/**
+ * The native addon, loaded with libtorch on the first call and never by an import: `thrive --help` and decode workers do
+ * without it.
+ *
+ * @throws UserError that says what failed and lists what can be done about it on this machine
+ */
+export function native(): NativeAddon {
+  loaded ??= loadAddon();
+  return loaded;
+}
+
+/** What the addon that `native()` loads was built from; undefined before the first build. */
+export function nativeBuild(): BuildInfo | undefined {
+  return currentBuild();
+}
+
+/** Load the addon of a build folder. `native()` is what everything but tests calls. */
+export function loadAddon({
+  buildDir = buildDirOf(),
+  env = process.env,
+  platform = process.platform,
+  load = createRequire(import.meta.url) as (path: string) => NativeAddon,
+}: LoadOptions = {}): NativeAddon {
+  if (platform === 'win32') {
+    throw failure(['there is no build for Windows'], ['use the Windows Subsystem for Linux (WSL)']);
+  }
+  const info = currentBuild(buildDir);
+  if (!info) {
+    throw failure(
+      [`it has not been built yet (there is no ${join(buildDir, 'current.json')})`],
+      ['build it, installing what is missing: npm run setup'],
+    );
+  }
+  const path = join(buildDir, info.addon);
+  const { libtorch } = info;
+  const disagreement = disagrees(info, env);
+  if (disagreement) throw failure([disagreement], ['build for it: npm run setup', 'or unset LIBTORCH']);
+  if (!existsSync(path)) throw failure([`${path}: the built file is gone`], ['build it again: npm run setup']);
+  try {
+    return load(path);
+  } catch (error) {
+    const message = errorMessage(error);
+    const { cause, remedy } = diagnoseLoad(message);
+    const problems = [`${path}: ${message}`, `likely cause: ${cause}`];
+    const solutions = [remedy];
+    if (!existsSync(libtorch.libDir)) {
+      problems.push(`it was built against ${describeLibtorch(libtorch)}, and that folder is gone`);
+      solutions.push('build it against the libtorch there is now: npm run setup');
+    } else {
+      problems.push(
+        `it was built against ${describeLibtorch(libtorch)} with ${info.compiler.kind} ${info.compiler.version}`,
+      );
+    }
+    if (env.LD_LIBRARY_PATH) {
+      solutions.push(
+        `unset LD_LIBRARY_PATH (${env.LD_LIBRARY_PATH}): libraries there take precedence over libtorch's own`,
+      );
+    }
+    if (env.CONDA_PREFIX) solutions.push('leave the conda environment: its libraries may take precedence');
+    solutions.push('see what this machine lacks: npx thrive doctor');
+    throw failure(problems, solutions, error);
+  }
+}
+
+/** LIBTORCH set to another libtorch than the one built against: loading the old one would be a silent surprise. */
+function disagrees(info: BuildInfo, env: Record<string, string | undefined>): string | undefined {
+  if (!env.LIBTORCH) return undefined;
+  const real = (path: string) => (existsSync(path) ? realpathSync(path) : path);
+  if (real(env.LIBTORCH) === real(info.libtorch.root)) return undefined;
+  return `LIBTORCH is ${env.LIBTORCH}, but it was built against ${describeLibtorch(info.libtorch)}`;
+}
+
+function failure(problems: string[], solutions: string[], cause?: unknown): UserError {
+  // In a project that has Thrive as a dependency, `npm run setup` would be that project's.
+  const script = relative(process.cwd(), join(packageRoot, 'scripts/setup.mjs'));
+  const setup = process.cwd() === packageRoot ? 'npm run setup' : `node ${script}`;
+  const list = [...new Set(solutions)].map((line) => `\n  - ${line.replaceAll('npm run setup', setup)}`).join('');
+  return new UserError(
+    `could not load Thrive's native addon for ${process.platform}-${process.arch}\n  ${problems.join('\n  ')}`,
+    {
+      hint: `possible solutions:${list}`,
+      ...(cause === undefined ? {} : { cause }),
+    },
+  );
+}
