@@ -1,0 +1,22 @@
+/** Files of weights (safetensors, PyTorch's) and TensorBoard events, on plain bytes: nothing here needs libtorch. */
+export { PickledObject, PickleGlobal } from './pickle-values.ts';
+export { parsePth, readPth, readWeights, type Weights } from './pth.ts';
+export { writePth } from './pth-write.ts';
+export {
+  parseSafetensors,
+  readSafetensors,
+  readSafetensorsMetadata,
+  type SafetensorsFile,
+  writeSafetensors,
+} from './safetensors.ts';
+export { type Scalar, type StateDict, stateDictFrom } from './state-dict.ts';
+export {
+  bytesPerElement,
+  elementCount,
+  isStoredTensor,
+  type StoredDType,
+  type StoredTensor,
+  type StoredTensors,
+  scalarOf,
+} from './stored.ts';
+export { EventWriter, type EventWriterOptions } from './tfevents.ts';
