@@ -1,0 +1,68 @@
+/** @file What is minimised: named terms, each with its weight. The trainer only sums them. */
+import { UserError } from '../base/errors.ts';
+import type { Tensor } from '../torch/index.ts';
+import { crossEntropy, klDivergence } from './kl.ts';
+
+/** A term's value (a scalar tensor) and its weight in the total. */
+export interface Term {
+  value: Tensor;
+  weight: number;
+}
+export type Terms = Record<string, Term>;
+
+/** Knowledge distillation's weights: total = gamma CE + alpha KL, at temperature T (paper: 0.1, 0.9, 4). */
+export interface KdOptions {
+  gamma: number;
+  alpha: number;
+  temperature: number;
+}
+
+export const kdDefaults: Readonly<KdOptions> = { gamma: 0.1, alpha: 0.9, temperature: 4 };
+
+/** Refuses weights and temperatures that mean nothing, before anything is loaded. */
+export function checkKdOptions({ gamma, alpha, temperature }: KdOptions): void {
+  for (const [name, value] of Object.entries({ gamma, alpha })) {
+    if (!(value >= 0 && Number.isFinite(value))) throw new UserError(`${name} must be a number >= 0, got ${value}`);
+  }
+  if (gamma === 0 && alpha === 0) throw new UserError('gamma and alpha are both 0: there is nothing to learn from');
+  if (!(temperature > 0 && Number.isFinite(temperature))) {
+    throw new UserError(`temperature must be a number > 0, got ${temperature}`);
+  }
+}
+
+/** Logits of teacher and student on one view of the batch. */
+export interface ViewLogits {
+  student: Tensor;
+  teacher: Tensor;
+}
+
+/** Cross entropy alone: teachers and baselines. */
+export function supervisedTerms(logits: Tensor, labels: Tensor): Terms {
+  return { ce: { value: crossEntropy(logits, labels), weight: 1 } };
+}
+
+/**
+ * gamma CE(x) + alpha KL(x), and alpha KL(x') where a second view x' is given: the paper's sum of the two, not averaged, with
+ * the teacher's own output on x' as the target and no label (paper, section 3.2; each KL over its own batch size).
+ */
+export function kdTerms(x: ViewLogits, labels: Tensor, options: KdOptions, strong?: ViewLogits): Terms {
+  const { gamma, alpha, temperature } = options;
+  const terms: Terms = {
+    ce: { value: crossEntropy(x.student, labels), weight: gamma },
+    kl: { value: klDivergence(x.student, x.teacher, temperature), weight: alpha },
+  };
+  if (strong) terms.kl_strong = { value: klDivergence(strong.student, strong.teacher, temperature), weight: alpha };
+  return terms;
+}
+
+/** The weighted sum. Terms of weight 0 are left out, so that a NaN among them does no harm. */
+export function totalLoss(terms: Terms): Tensor {
+  let total: Tensor | undefined;
+  for (const { value, weight } of Object.values(terms)) {
+    if (weight === 0) continue;
+    const part = value.mul(weight);
+    total = total ? total.add(part) : part;
+  }
+  if (!total) throw new UserError('every term of the objective has weight 0');
+  return total;
+}

@@ -1,0 +1,47 @@
+import { type Normalization, renormalizer } from '../augment/index.ts';
+import type { ImageModel } from '../models/index.ts';
+import { noGrad, type Tensor, tidy } from '../torch/index.ts';
+import { type Precision, withPrecision } from '../nn/precision.ts';
+
+export interface TeacherOptions {
+  /** The normalisation it was trained with. */
+  normalization: Normalization;
+  /** The normalisation of the pictures it will be given. */
+  inputNormalization: Normalization;
+  precision: Precision;
+  device?: string;
+}
+
+/**
+ * A frozen network to learn from: in eval mode, without gradients, with its own normalisation, in nobody's optimizer and in
+ * no student's checkpoint. Takes ownership of the network.
+ */
+export class Teacher {
+  readonly classes: number;
+  readonly #network: ImageModel;
+  readonly #precision: Precision;
+  readonly #device: string;
+  readonly #renormalize: ((images: Tensor) => Tensor) | null;
+
+  constructor(network: ImageModel, options: TeacherOptions) {
+    this.classes = network.classes;
+    this.#network = network.freeze().eval();
+    this.#precision = options.precision;
+    this.#device = options.device ?? 'cpu';
+    this.#renormalize = renormalizer(options.inputNormalization, options.normalization);
+  }
+
+  /** float32 logits [B, classes] of normalised pictures. */
+  logits(images: Tensor): Tensor {
+    return tidy(() =>
+      noGrad(() => {
+        const input = this.#renormalize ? this.#renormalize(images) : images;
+        return withPrecision(this.#precision, this.#device, () => this.#network.forward(input)).to('float32');
+      }),
+    );
+  }
+
+  dispose(): void {
+    this.#network.dispose();
+  }
+}

@@ -1,0 +1,96 @@
+import { UserError } from '../base/errors.ts';
+import { keep, noGrad, type Tensor, tidy } from '../torch/index.ts';
+import { native } from '../torch/native.ts';
+import { ops } from '../torch/ops.ts';
+
+export interface SGDOptions {
+  lr: number;
+  /** Default 0. */
+  momentum?: number;
+  /** Default 0. Acts on every parameter given, batch norm and biases included, as in the papers here. */
+  weightDecay?: number;
+  /** Default 0. */
+  dampening?: number;
+  nesterov?: boolean;
+}
+
+/**
+ * Stochastic gradient descent with torch.optim.SGD's update rule, all parameters in one native pass a step:
+ *
+ *     d = gradient + weightDecay * p;  m = momentum * m + (1 - dampening) * d;  p -= lr * (nesterov ? d + momentum * m : m)
+ *
+ * The first step takes m = d. A parameter without a gradient is left alone. Owns its momentum buffers: dispose it.
+ */
+export class SGD {
+  lr: number;
+  readonly momentum: number;
+  readonly weightDecay: number;
+  readonly dampening: number;
+  readonly nesterov: boolean;
+  #steps = 0;
+  readonly #names: string[];
+  readonly #parameters: Tensor[];
+  readonly #buffers: Tensor[];
+
+  constructor(parameters: ReadonlyMap<string, Tensor>, options: SGDOptions) {
+    const { lr, momentum = 0, weightDecay = 0, dampening = 0, nesterov = false } = options;
+    const positive = { lr, momentum, weightDecay };
+    for (const [name, value] of Object.entries(positive)) {
+      if (!(value >= 0 && Number.isFinite(value)))
+        throw new UserError(`SGD: ${name} must be a number >= 0, got ${value}`);
+    }
+    if (nesterov && (momentum === 0 || dampening !== 0)) {
+      throw new UserError('SGD: Nesterov momentum needs a momentum and no dampening');
+    }
+    this.lr = lr;
+    this.momentum = momentum;
+    this.weightDecay = weightDecay;
+    this.dampening = dampening;
+    this.nesterov = nesterov;
+    this.#names = [...parameters.keys()];
+    this.#parameters = [...parameters.values()];
+    this.#buffers = momentum === 0 ? [] : this.#parameters.map((p) => keep(noGrad(() => ops.zerosLike(p))));
+  }
+
+  /** Updates taken so far. */
+  get steps(): number {
+    return this.#steps;
+  }
+
+  step(): void {
+    native().sgdStep(
+      this.#parameters.map((p) => p.handle),
+      this.#buffers.map((b) => b.handle),
+      this.#steps === 0,
+      this.lr,
+      this.momentum,
+      this.dampening,
+      this.weightDecay,
+      this.nesterov,
+    );
+    this.#steps++;
+  }
+
+  zeroGrad(): void {
+    native().clearGrads(this.#parameters.map((p) => p.handle));
+  }
+
+  /** The momentum buffers by parameter name. The tensors themselves, not copies. */
+  stateDict(): Map<string, Tensor> {
+    return new Map(this.#buffers.map((buffer, i) => [this.#names[i]!, buffer]));
+  }
+
+  /** Continue where another optimizer of the same parameters stopped after `steps` updates. */
+  loadStateDict(state: ReadonlyMap<string, Tensor>, steps: number): void {
+    for (const [i, buffer] of this.#buffers.entries()) {
+      const source = state.get(this.#names[i]!);
+      if (!source) throw new UserError(`the checkpoint has no momentum for ${this.#names[i]}`);
+      noGrad(() => tidy(() => buffer.copy_(source)));
+    }
+    this.#steps = steps;
+  }
+
+  dispose(): void {
+    for (const buffer of this.#buffers) buffer.dispose();
+  }
+}

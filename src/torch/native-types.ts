@@ -1,0 +1,97 @@
+/** A tensor as the addon knows it: a number that becomes invalid when the tensor is released. */
+export type Handle = number;
+
+/** What the addon says about one operator. */
+export interface NativeOperator {
+  /** For `call`. */
+  id: number;
+  /** With its overload: `aten::add.Tensor`. */
+  name: string;
+  /** The schema of the libtorch that is loaded. */
+  schema: string;
+  /** One letter a result: T tensor, L list of tensors, A the argument itself (in-place), V a plain value. */
+  results: string;
+}
+
+type TypedArray = Uint8Array | Int8Array | Int16Array | Int32Array | Float32Array | Float64Array | BigInt64Array;
+
+/** The functions of native/*.cc. Wrong arguments throw TypeError, libtorch's own complaints Error, never a crash. */
+export interface NativeAddon {
+  findOperator(name: string): NativeOperator | null;
+  call(id: number, ...values: unknown[]): unknown;
+  operatorNames(): string[];
+  newGenerator(seed: number): number;
+
+  tensorFrom(data: TypedArray, shape: readonly number[]): Handle;
+  tensorFromBytes(bytes: Uint8Array, dtype: number, shape: readonly number[]): Handle;
+  tensorData(tensor: Handle): TypedArray;
+  tensorBytes(tensor: Handle): Uint8Array;
+  tensorItem(tensor: Handle): number | bigint | boolean;
+  tensorShape(tensor: Handle): number[];
+  tensorStrides(tensor: Handle): number[];
+  tensorDtype(tensor: Handle): number;
+  tensorDevice(tensor: Handle): string;
+  tensorIsContiguous(tensor: Handle, memoryFormat: number): boolean;
+  tensorSharesStorage(a: Handle, b: Handle): boolean;
+  release(tensor: Handle): boolean;
+  releaseMany(handles: Float64Array, count: number): number;
+  liveTensors(): number;
+  liveTensorBytes(): number;
+  liveTensorList(most: number): string[];
+
+  backward(
+    tensors: readonly Handle[],
+    gradients: readonly (Handle | null)[],
+    retainGraph: boolean | null,
+    createGraph: boolean,
+  ): void;
+  grad(
+    outputs: readonly Handle[],
+    inputs: readonly Handle[],
+    gradients: readonly (Handle | null)[],
+    retainGraph: boolean | null,
+    createGraph: boolean,
+    allowUnused: boolean,
+  ): (Handle | null)[];
+  getGrad(tensor: Handle): Handle | null;
+  setGrad(tensor: Handle, gradient: Handle | null): void;
+  clearGrads(tensors: readonly Handle[]): void;
+  requiresGrad(tensor: Handle): boolean;
+  setRequiresGrad(tensor: Handle, on: boolean): void;
+  isLeaf(tensor: Handle): boolean;
+  gradFunction(tensor: Handle): string | null;
+  setGradEnabled(on: boolean): boolean;
+  isGradEnabled(): boolean;
+  autocast(device: string, on: boolean, dtype: number): void;
+  autocastNest(step: 1 | -1): void;
+
+  version(): string;
+  buildInfo(): string;
+  getThreads(): number;
+  setThreads(threads: number): void;
+  manualSeed(seed: number): void;
+  cudaDevices(): number;
+  hasMkldnn(): boolean;
+  setDeterministic(on: boolean): void;
+  selfTest(): void;
+
+  gatherCropFlip(
+    images: Handle,
+    index: Int32Array,
+    top: Int32Array,
+    left: Int32Array,
+    flip: Int32Array,
+    padding: number,
+  ): Handle;
+  normalizeImages(images: Handle, scale: readonly number[], shift: readonly number[], channelsLast: boolean): Handle;
+  sgdStep(
+    parameters: readonly Handle[],
+    buffers: readonly Handle[],
+    first: boolean,
+    lr: number,
+    momentum: number,
+    dampening: number,
+    weightDecay: number,
+    nesterov: boolean,
+  ): void;
+}

@@ -1,0 +1,122 @@
+/**
+ * @file Operator schemas as types: the text libtorch registers an operator with, `aten::relu(Tensor self) -> Tensor`, gives
+ * the TypeScript signature by itself, so the table in ops.ts is the only place an operator is described.
+ */
+import type { Tensor } from './tensor.ts';
+
+type Plain<T extends string> = T extends `Tensor${string}`
+  ? Tensor
+  : T extends 'int' | 'float' | 'ScalarType' | 'MemoryFormat' | 'Layout' | 'Generator'
+    ? number
+    : T extends 'Scalar'
+      ? number | boolean
+      : T extends 'bool'
+        ? boolean
+        : T extends 'str' | 'Device'
+          ? string
+          : never;
+
+/** `int[2]` takes one number for both; `int[]` does not. */
+type Value<T extends string> = T extends `${infer U}(${string})${infer Tail}`
+  ? Value<`${U}${Tail}`>
+  : T extends `${infer U}?[]`
+    ? readonly (Plain<U> | null)[]
+    : T extends `${infer U}?`
+      ? Value<U> | null
+      : T extends `${infer U}[]`
+        ? readonly Plain<U>[]
+        : T extends `${infer U}[${string}]`
+          ? Plain<U> | readonly Plain<U>[]
+          : Plain<T>;
+
+type Push<Done extends unknown[], Text extends string> = Text extends `${infer Type} ${infer Name}`
+  ? Name extends `${string}=${string}`
+    ? [...Done, Value<Type>?]
+    : [...Done, Value<Type>]
+  : Done; // the `*` before keyword-only arguments
+
+type Parameters<Text extends string, Done extends unknown[] = []> = Text extends `${infer First}, ${infer Rest}`
+  ? Parameters<Rest, Push<Done, First>>
+  : Push<Done, Text>;
+
+type Results<Text extends string, Done extends unknown[] = []> = Text extends `${infer First}, ${infer Rest}`
+  ? Results<Rest, [...Done, Result<First>]>
+  : [...Done, Result<Text>];
+
+type Result<Text extends string> = Text extends '()'
+  ? void
+  : Text extends `Tensor${infer Tail}`
+    ? Tail extends `${string}[]`
+      ? Tensor[]
+      : Tensor
+    : Text extends `(${infer Items})`
+      ? Results<Items>
+      : Text extends 'bool'
+        ? boolean
+        : number;
+
+/** The function type of an operator's schema; arguments are positional, keyword-only ones last. */
+export type OperatorFunction<Schema extends string> = Schema extends `${string}(${infer Rest}`
+  ? Rest extends `${infer Inside}) -> ${infer Returned}`
+    ? (...values: Parameters<Inside>) => Result<Returned>
+    : never
+  : never;
+
+export interface SchemaArgument {
+  name: string;
+  type: string;
+  hasDefault: boolean;
+}
+
+export interface ParsedSchema {
+  name: string;
+  arguments: SchemaArgument[];
+  returns: string[];
+}
+
+/** Split at commas outside brackets. */
+function splitTop(text: string): string[] {
+  const parts: string[] = [];
+  let depth = 0;
+  let start = 0;
+  for (let i = 0; i < text.length; i++) {
+    const c = text[i]!;
+    if (c === '(' || c === '[') depth++;
+    else if (c === ')' || c === ']') depth--;
+    else if (c === ',' && depth === 0) {
+      parts.push(text.slice(start, i).trim());
+      start = i + 1;
+    }
+  }
+  const last = text.slice(start).trim();
+  return last ? [...parts, last] : parts;
+}
+
+/** Types that differ between libtorch versions in spelling only. */
+const normalType = (type: string): string =>
+  type
+    .replace(/\([a-z]!?(\s*->\s*\*)?\)/g, '')
+    .replace(/^SymInt/, 'int')
+    .replace(/^(ScalarType|MemoryFormat|Layout)/, 'int');
+
+/** An operator's schema text taken apart, for comparing our table with the libtorch that is loaded. */
+export function parseSchema(schema: string): ParsedSchema {
+  const arrow = schema.lastIndexOf(' -> ');
+  const open = schema.indexOf('(');
+  if (arrow < 0 || open < 0) throw new Error(`not an operator schema: ${schema}`);
+  const inside = schema.slice(open + 1, schema.lastIndexOf(')', arrow));
+  const parsed = splitTop(inside)
+    .filter((part) => part !== '*')
+    .map((part) => {
+      const space = part.replace(/=.*$/s, '').lastIndexOf(' ');
+      const [name = ''] = part.slice(space + 1).split('=');
+      return { name, type: normalType(part.slice(0, space)), hasDefault: part.includes('=') };
+    });
+  const returned = schema.slice(arrow + 4).trim();
+  const list = returned.startsWith('(') ? splitTop(returned.slice(1, -1)) : [returned];
+  return {
+    name: schema.slice(0, open),
+    arguments: parsed,
+    returns: list.map((part) => normalType(part.split(' ')[0]!)),
+  };
+}

@@ -1,0 +1,108 @@
+/**
+ * @file Who frees a tensor. JavaScript's collector cannot see native memory, and finalizers do not run during a synchronous
+ * loop: a step that waits for them grows to gigabytes. So tensors made inside `tidy` are freed when it ends, all but what it
+ * returns and what was kept; outside any `tidy` they live until `dispose`, with the collector as a backstop.
+ */
+import { native } from './native.ts';
+import type { Tensor } from './tensor.ts';
+
+let scope: Tensor[] | undefined;
+let scratch = new Float64Array(1024);
+
+/** The last resort for tensors dropped outside any scope: frees them some time after the collector noticed. */
+const backstop = new FinalizationRegistry<number>((handle) => {
+  native().release(handle);
+});
+
+/** Called once for each new tensor. */
+export function track(tensor: Tensor): void {
+  if (scope) scope.push(tensor);
+  else backstop.register(tensor, tensor.handle);
+}
+
+function collect(value: unknown, found: Set<Tensor>, isTensor: (value: unknown) => value is Tensor, seen: Set<object>): void {
+  if (isTensor(value)) {
+    found.add(value);
+    return;
+  }
+  if (typeof value !== 'object' || value === null || ArrayBuffer.isView(value) || seen.has(value)) return;
+  seen.add(value);
+  if (value instanceof Map) {
+    for (const item of value.values()) collect(item, found, isTensor, seen);
+  } else if (Symbol.iterator in value && (Array.isArray(value) || value instanceof Set)) {
+    for (const item of value) collect(item, found, isTensor, seen);
+  } else {
+    const prototype: unknown = Object.getPrototypeOf(value);
+    // Only plain containers are looked into; a module or optimizer owns its tensors by itself.
+    if (prototype !== Object.prototype && prototype !== null) return;
+    for (const item of Object.values(value)) collect(item, found, isTensor, seen);
+  }
+}
+
+let isTensor: (value: unknown) => value is Tensor = (_value): _value is Tensor => false;
+/** tensor.ts introduces its class here, so that this module need not import it. */
+export function setTensorTest(test: (value: unknown) => value is Tensor): void {
+  isTensor = test;
+}
+
+function free(tensors: Tensor[], survivors: Set<Tensor>, outer: Tensor[] | undefined): void {
+  if (scratch.length < tensors.length) scratch = new Float64Array(tensors.length * 2);
+  let count = 0;
+  for (const tensor of tensors) {
+    if (tensor.kept || tensor.isDisposed) continue;
+    if (survivors.has(tensor)) {
+      if (outer) outer.push(tensor);
+      else backstop.register(tensor, tensor.handle);
+    } else {
+      tensor.markDisposed();
+      scratch[count++] = tensor.handle;
+    }
+  }
+  if (count > 0) native().releaseMany(scratch, count);
+}
+
+/**
+ * Run `fn` and free every tensor it made, except those it returns (alone or inside arrays, maps and plain objects) and those
+ * passed to `keep`. Nests. Synchronous only: a promise would outlive the scope.
+ *
+ * @example
+ * const norm = tidy(() => x.mul(x).sum().sqrt()); // one tensor left, not three
+ */
+export function tidy<T>(fn: () => T): T {
+  const outer = scope;
+  const mine: Tensor[] = [];
+  scope = mine;
+  let survivors = new Set<Tensor>();
+  try {
+    const result = fn();
+    if (typeof result === 'object' && result !== null && 'then' in result && typeof result.then === 'function') {
+      throw new TypeError('tidy() is synchronous: its function returned a promise, whose tensors would be freed under it');
+    }
+    survivors = new Set();
+    collect(result, survivors, isTensor, new Set());
+    return result;
+  } finally {
+    scope = outer;
+    free(mine, survivors, outer);
+  }
+}
+
+/** Take a tensor out of every scope: it lives until `dispose`. For state that outlives a step. Returns it. */
+export function keep<T extends Tensor>(tensor: T): T {
+  if (!tensor.kept) {
+    tensor.kept = true;
+    backstop.register(tensor, tensor.handle);
+  }
+  return tensor;
+}
+
+/** Live tensors with a handle in JavaScript, and the bytes of their distinct storages. */
+export function memory(): { tensors: number; bytes: number } {
+  const addon = native();
+  return { tensors: addon.liveTensors(), bytes: addon.liveTensorBytes() };
+}
+
+/** The shapes and dtypes of up to `most` live tensors, to find out what leaks. */
+export function liveTensors(most = 100): string[] {
+  return native().liveTensorList(most);
+}

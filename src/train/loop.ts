@@ -1,0 +1,201 @@
+/**
+ * @file The training loop, top to bottom: order, batch, step, evaluation, checkpoint. Everything random is a function of
+ * (seed, epoch, sample), so a run continues from any saved position as if it had never stopped.
+ */
+import { drawCropFlip, gatherCropFlip, type Normalization, normalizeImages, type StandardOptions } from '../augment/index.ts';
+import { batchCount, batchIndex, epochOrder, type TensorSet } from '../data/batches.ts';
+import type { ImageModel } from '../models/index.ts';
+import { lrAt, type ScheduleConfig, SGD } from '../nn/index.ts';
+import { type Precision, withPrecision } from '../nn/precision.ts';
+import { tensor, tidy } from '../torch/index.ts';
+import type { EpochSums, Position } from './checkpoint.ts';
+import { type Evaluation, evaluate } from './evaluate.ts';
+import { DivergedError, type StepResult, trainStep } from './step.ts';
+import type { Task } from './task.ts';
+
+export interface TrainOptions {
+  seed: number;
+  epochs: number;
+  batchSize: number;
+  lr: number;
+  momentum: number;
+  nesterov: boolean;
+  weightDecay: number;
+  schedule: ScheduleConfig;
+  precision: Precision;
+  device: string;
+  channelsLast: boolean;
+  standard: StandardOptions;
+  normalization: Normalization;
+}
+
+export interface TrainData {
+  train: TensorSet;
+  test: TensorSet;
+  /** A part of the training set kept out of training, on which `best` is chosen. */
+  dev: TensorSet | null;
+}
+
+export interface EpochRecord {
+  /** Counted from 1. */
+  epoch: number;
+  /** Steps taken over the whole run. */
+  step: number;
+  lr: number;
+  /** Mean over the epoch's samples, before weights; `loss` is the weighted sum. */
+  train: { loss: number; top1: number; terms: Record<string, number>; imagesPerSecond: number };
+  test: Evaluation;
+  dev: Evaluation | null;
+  /** Whether this is the best epoch so far. */
+  isBest: boolean;
+  /** Seconds since the run began, over all sessions. */
+  seconds: number;
+}
+
+/** What the loop tells the outside; all of it synchronous. */
+export interface TrainObserver {
+  onStep?(result: StepResult, at: { epoch: number; step: number; stepsPerEpoch: number; lr: number }): void;
+  onEvaluate?(set: 'test' | 'dev', done: number, total: number): void;
+  onEpoch?(record: EpochRecord): void;
+  /** Save now. Called after each epoch, when asked to stop, and now and then in between. */
+  save?(position: Position, optimizer: SGD): void;
+}
+
+/** Thrown when the signal asked the loop to stop; the position was saved before. */
+export class InterruptedError extends Error {
+  override readonly name: string = 'InterruptedError';
+}
+
+export const startPosition = (): Position => ({ epoch: 0, step: 0, sums: emptySums(), best: null, seconds: 0 });
+
+const emptySums = (): EpochSums => ({ samples: 0, correct: 0, seconds: 0, terms: {} });
+
+function addTo(sums: EpochSums, result: StepResult, seconds: number): void {
+  sums.samples += result.samples;
+  sums.correct += result.correct;
+  sums.seconds += seconds;
+  for (const [name, value] of Object.entries({ ...result.terms, loss: result.loss })) {
+    sums.terms[name] = (sums.terms[name] ?? 0) + value * result.samples;
+  }
+}
+
+function means({ samples, correct, seconds, terms }: EpochSums): EpochRecord['train'] {
+  const { loss = Number.NaN, ...rest } = Object.fromEntries(
+    Object.entries(terms).map(([name, sum]) => [name, sum / samples]),
+  );
+  return { loss, top1: (100 * correct) / samples, terms: rest, imagesPerSecond: samples / seconds };
+}
+
+/** Seconds between saves inside an epoch, so that a crash in a long one costs little. */
+const SAVE_EVERY = 300;
+
+/**
+ * Train `student` (already on its device, weights drawn or loaded) to the end of `options.epochs`. `resume` loads an earlier
+ * position and the optimizer's state. Resolves with the last epoch's record.
+ *
+ * @throws DivergedError when a loss is not finite, InterruptedError when `signal` asked to stop
+ */
+export async function train(
+  student: ImageModel,
+  task: Task,
+  data: TrainData,
+  options: TrainOptions,
+  observer: TrainObserver = {},
+  { resume, signal }: { resume?: (optimizer: SGD) => Position; signal?: AbortSignal } = {},
+): Promise<EpochRecord | null> {
+  const { seed, epochs, batchSize, precision, device, channelsLast, normalization, standard } = options;
+  const stepsPerEpoch = batchCount(data.train.count, batchSize);
+  const optimizer = new SGD(student.namedParameters(), options);
+  const position = resume ? resume(optimizer) : startPosition();
+  let last: EpochRecord | null = null;
+  let savedAt = performance.now();
+
+  const evaluateOn = (set: TensorSet, name: 'test' | 'dev'): Promise<Evaluation> =>
+    evaluate((images) => withPrecision(precision, device, () => student.forward(images)), set, {
+      normalization,
+      channelsLast,
+      onProgress: (done, total) => observer.onEvaluate?.(name, done, total),
+      ...(signal ? { signal } : {}),
+    });
+
+  const stop = (): never => {
+    observer.save?.(position, optimizer);
+    throw new InterruptedError(`stopped in epoch ${position.epoch + 1} after ${position.step} of ${stepsPerEpoch} steps`);
+  };
+
+  try {
+    for (; position.epoch < epochs; position.epoch++) {
+      const { epoch } = position;
+      const order = epochOrder(seed, epoch, data.train.count);
+
+      // Train on every sample once.
+      student.train();
+      for (; position.step < stepsPerEpoch; position.step++) {
+        const begin = performance.now();
+        const step = epoch * stepsPerEpoch + position.step;
+        if (signal?.aborted) stop();
+        if (begin - savedAt > SAVE_EVERY * 1000) {
+          observer.save?.(position, optimizer);
+          savedAt = begin;
+        }
+
+        const lr = lrAt({ ...options, stepsPerEpoch }, step);
+        const index = batchIndex(order, position.step, batchSize);
+        const result = tidy(() => {
+          const crops = drawCropFlip(seed, epoch, index, standard);
+          const pictures = gatherCropFlip(data.train.images, index, crops, standard.padding);
+          const x = normalizeImages(pictures, normalization, channelsLast);
+          const labels = data.train.labels.indexSelect(0, tensor(index, { dtype: 'int64', device }));
+          return trainStep(student, task, { x, labels, index, epoch, step }, optimizer, { lr, precision, device });
+        });
+
+        const seconds = (performance.now() - begin) / 1000;
+        addTo(position.sums, result, seconds);
+        position.seconds += seconds;
+        observer.onStep?.(result, { epoch, step: position.step, stepsPerEpoch, lr });
+        // The engine blocks this thread: let signals, timers and file writes through once a step.
+        await new Promise(setImmediate);
+      }
+
+      // Measure. The headline is the last epoch's test accuracy; the best is chosen on the dev split where there is one.
+      if (signal?.aborted) stop();
+      const begin = performance.now();
+      student.eval();
+      const dev = data.dev ? await evaluateOn(data.dev, 'dev') : null;
+      const test = await evaluateOn(data.test, 'test');
+      position.seconds += (performance.now() - begin) / 1000;
+
+      const { top1 } = dev ?? test;
+      const isBest = !position.best || top1 > position.best.top1;
+      if (isBest) position.best = { epoch: epoch + 1, top1 };
+      const step = (epoch + 1) * stepsPerEpoch;
+      last = {
+        epoch: epoch + 1,
+        step,
+        lr: lrAt({ ...options, stepsPerEpoch }, step - 1),
+        train: means(position.sums),
+        test,
+        dev,
+        isBest,
+        seconds: position.seconds,
+      };
+      observer.onEpoch?.(last);
+
+      // The next epoch's start is the position to continue from.
+      observer.save?.({ ...position, epoch: epoch + 1, step: 0, sums: emptySums() }, optimizer);
+      savedAt = performance.now();
+      position.step = 0;
+      position.sums = emptySums();
+    }
+    return last;
+  } catch (error) {
+    if (error instanceof DivergedError) {
+      error.message = `epoch ${position.epoch + 1}, step ${position.step + 1} of ${stepsPerEpoch}: ${error.message}`;
+    }
+    // Asked to stop during an evaluation: the epoch's steps are done, and the next start begins with measuring.
+    if (signal?.aborted && error === signal.reason) stop();
+    throw error;
+  } finally {
+    optimizer.dispose();
+  }
+}
