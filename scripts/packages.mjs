@@ -52,6 +52,13 @@ export async function installPackages(root, log) {
     child.on('close', (code) => resolve(code === 0 ? '' : text || `exit code ${code}`));
   });
   if (!output) return;
-  const message = `npm ci failed:\n${output.trim()}\n\nIt needs the network once; after that setup works without.`;
-  throw Object.assign(new Error(message), { name: 'SetupError' });
+  const lines = output.split('\n').map((/** @type {string} */ line) => line.replace(/^npm (error|warn) ?/, ''));
+  const usage = lines.findIndex((/** @type {string} */ line) => /^Clean install a project/.test(line));
+  const what = lines
+    .slice(0, usage < 0 ? 20 : Math.min(usage, 20))
+    .join('\n')
+    .trim();
+  const offline = /ENOTFOUND|EAI_AGAIN|ETIMEDOUT|ECONNREFUSED|ECONNRESET|ENETUNREACH/.test(output);
+  const hint = offline ? '\n\nThe network is needed here once; after that setup works without.' : '';
+  throw Object.assign(new Error(`npm ci failed:\n${what}${hint}`), { name: 'SetupError' });
 }
