@@ -1,2 +1,20 @@
-/** Loaded before every test file. */
-export {};
+/** @file Loaded before every test file: the matcher `toBeAllclose`. */
+import { expect } from 'vitest';
+import { allclose, type Comparable, type Tolerance } from './allclose.ts';
+
+declare module 'vitest' {
+  interface Matchers<T> {
+    /**
+     * Equal shapes, and every element within `atol + rtol * |expected|`. Tensors, typed arrays (compared by element count),
+     * nested arrays, numbers. The default tolerance is torch.testing.assert_close's for the less precise dtype.
+     */
+    toBeAllclose(expected: Comparable | T, tolerance?: Tolerance): void;
+  }
+}
+
+expect.extend({
+  toBeAllclose(received: unknown, expected: unknown, tolerance?: Tolerance) {
+    const { pass, message } = allclose(received, expected, tolerance);
+    return { pass, message: () => message };
+  },
+});
