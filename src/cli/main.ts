@@ -1,0 +1,60 @@
+#!/usr/bin/env node
+/** @file The `thrive` command. Imports no engine: each command loads what it needs when it runs, so --help is instant. */
+import { Command, CommanderError } from 'commander';
+import { packageVersion } from '../experiment/version.ts';
+import { registerBench } from './commands/bench.ts';
+import { registerData } from './commands/data.ts';
+import { registerDistill, registerTrain } from './commands/train.ts';
+import { registerDoctor } from './commands/doctor.ts';
+import { registerEval } from './commands/eval.ts';
+import { registerQuickstart } from './commands/quickstart.ts';
+import { exitCodes, reportError } from './output.ts';
+
+function build(): Command {
+  const program = new Command('thrive')
+    .description('Knowledge distillation that thrives on data augmentation: train small image classifiers from big ones.')
+    .version(packageVersion())
+    .showSuggestionAfterError()
+    .configureHelp({ showGlobalOptions: true })
+    .addHelpText(
+      'after',
+      `
+Examples:
+  thrive doctor                                      is this machine able to train?
+  thrive train --data cifar100 --model resnet56      train a teacher
+  thrive distill --data cifar100 --teacher runs/teacher/last.safetensors --student resnet20
+  thrive eval runs/student/last.safetensors --data cifar100`,
+    );
+  for (const register of [
+    registerDoctor,
+    registerData,
+    registerTrain,
+    registerDistill,
+    registerEval,
+    registerBench,
+    registerQuickstart,
+  ]) {
+    register(program);
+  }
+  return program;
+}
+
+/** Run one command line; resolves with the exit code. */
+export async function main(argv: readonly string[]): Promise<number> {
+  const program = build();
+  // Every way a command line can be wrong exits with 2, like bad input elsewhere.
+  const override = (command: Command): void => {
+    command.exitOverride();
+    for (const child of command.commands) override(child);
+  };
+  override(program);
+  try {
+    await program.parseAsync(argv as string[], { from: 'user' });
+    return typeof process.exitCode === 'number' ? process.exitCode : exitCodes.ok;
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.ok : exitCodes.badInput;
+    return reportError(error);
+  }
+}
+
+process.exitCode = await main(process.argv.slice(2));

@@ -1,0 +1,54 @@
+/** @file What the command line prints. With --json, standard output carries one JSON object and nothing else. */
+import { styleText } from 'node:util';
+import { errorMessage, UserError } from '../base/errors.ts';
+
+const colour = (stream: { isTTY?: boolean }): boolean => Boolean(stream.isTTY) && !process.env.NO_COLOR;
+
+export const bold = (text: string): string => (colour(process.stdout) ? styleText('bold', text) : text);
+export const dim = (text: string): string => (colour(process.stderr) ? styleText('dim', text) : text);
+
+/** A line for the person watching. */
+export function say(text: string): void {
+  process.stderr.write(`${text}\n`);
+}
+
+/** The result: an object for machines, or text for people. */
+export function result(json: boolean | undefined, object: object, text: () => string): void {
+  process.stdout.write(json ? `${JSON.stringify(object)}\n` : `${text()}\n`);
+}
+
+/** Left-aligned text and right-aligned numbers under their headings. */
+export function table(header: readonly string[], rows: readonly (readonly (string | number)[])[]): string {
+  const cells = [header, ...rows].map((row) => row.map(String));
+  const widths = header.map((_, c) => Math.max(...cells.map((row) => row[c]?.length ?? 0)));
+  const numeric = header.map((_, c) => rows.length > 0 && rows.every((row) => /^[-\d.,]*( ?[%a-z/]+)?$/.test(String(row[c] ?? ''))));
+  const line = (row: readonly string[]): string =>
+    row.map((cell, c) => (numeric[c] ? cell.padStart(widths[c]!) : cell.padEnd(widths[c]!))).join('  ').trimEnd();
+  const [head = [], ...body] = cells;
+  return [bold(line(head)), widths.map((width) => '-'.repeat(width)).join('  '), ...body.map(line)].join('\n');
+}
+
+/** 75 s as `1:15`, 3,700 s as `1:01:40`. */
+export function duration(seconds: number): string {
+  if (!Number.isFinite(seconds)) return '?';
+  const whole = Math.round(seconds);
+  const two = (n: number): string => String(n).padStart(2, '0');
+  const hours = Math.floor(whole / 3600);
+  const rest = `${hours > 0 ? two(Math.floor(whole / 60) % 60) : Math.floor(whole / 60)}:${two(whole % 60)}`;
+  return hours > 0 ? `${hours}:${rest}` : rest;
+}
+
+/** Exit codes: bad input is the user's to mend, anything else is a failure of the run or of Thrive. */
+export const exitCodes = { ok: 0, failure: 1, badInput: 2, interrupted: 130 } as const;
+
+/** Print an error as a person should see it and say how to exit. THRIVE_DEBUG=1 adds the stack. */
+export function reportError(error: unknown): number {
+  const user = error instanceof UserError;
+  say(`error: ${errorMessage(error)}`);
+  if (user && error.hint) say(`hint: ${error.hint}`);
+  if (process.env.THRIVE_DEBUG && error instanceof Error) say(String(error.stack));
+  else if (!user && !(error instanceof Error && error.name === 'DivergedError')) {
+    say('hint: run again with THRIVE_DEBUG=1 to see where this happened');
+  }
+  return user ? exitCodes.badInput : exitCodes.failure;
+}

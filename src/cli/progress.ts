@@ -1,0 +1,111 @@
+/** @file Progress of a run: one line redrawn in a terminal, a plain line every few seconds elsewhere. */
+import type { Reporter } from '../experiment/index.ts';
+import { dim, duration } from './output.ts';
+
+const PLAIN_SECONDS = 5;
+const DRAW_SECONDS = 0.1;
+
+const bar = (fraction: number, width = 20): string => {
+  const full = Math.round(fraction * width);
+  return '━'.repeat(full) + '╌'.repeat(width - full);
+};
+
+const percent = (value: number): string => `${value.toFixed(2)} %`;
+
+export interface ProgressOptions {
+  epochs: number;
+  /** Where to draw; standard error unless a test says otherwise. */
+  stream?: { isTTY?: boolean; columns?: number; write(text: string): unknown };
+  now?: () => number;
+  /** Shown before everything, to tell several runs apart. */
+  label?: string;
+}
+
+/** A reporter that draws. Never uses timers: a training step blocks them. */
+export function progress({ epochs, stream = process.stderr, now = () => performance.now() / 1000, label = '' }: ProgressOptions): Reporter & { end(): void } {
+  const live = Boolean(stream.isTTY) && !process.env.CI;
+  const prefix = label ? `${label}: ` : '';
+  let drawnAt = Number.NEGATIVE_INFINITY;
+  let dirty = false;
+  let speed = 0;
+  let lossAverage = Number.NaN;
+  let stepEnd = now();
+  let trainCount = 0;
+  let evaluationSeconds = 0;
+  let evaluationStart = Number.NaN;
+
+  const clear = (): void => {
+    if (dirty) stream.write('\r\x1b[2K');
+    dirty = false;
+  };
+  const line = (text: string): void => {
+    clear();
+    stream.write(`${text}\n`);
+  };
+  const draw = (text: () => string, force = false): void => {
+    const time = now();
+    if (!force && time - drawnAt < (live ? DRAW_SECONDS : PLAIN_SECONDS)) return;
+    drawnAt = time;
+    if (!live) return line(text());
+    const columns = stream.columns ?? 80;
+    stream.write(`\r\x1b[2K${text().slice(0, columns - 1)}`);
+    dirty = true;
+  };
+
+  return {
+    note: (text) => line(`${prefix}${text}`),
+    onStart({ trainCount: count, testCount, devCount, parameters, epoch }) {
+      trainCount = count;
+      stepEnd = now();
+      const sets = `${count} training${devCount ? `, ${devCount} dev` : ''}, ${testCount} test pictures`;
+      const from = epoch > 0 ? `, continuing after epoch ${epoch}` : '';
+      line(`${prefix}${parameters.toLocaleString('en-US')} parameters; ${sets}; ${epochs} epochs${from}`);
+    },
+    onStep(result, { epoch, step, stepsPerEpoch }) {
+      const time = now();
+      const rate = result.samples / Math.max(1e-9, time - stepEnd);
+      stepEnd = time;
+      // Smoothed over about ten steps: single steps jump on a busy machine.
+      speed = speed === 0 ? rate : speed + (rate - speed) / 10;
+      lossAverage = Number.isNaN(lossAverage) ? result.loss : lossAverage + (result.loss - lossAverage) / 20;
+      draw(() => {
+        const epochsLeft = epochs - epoch - (step + 1) / stepsPerEpoch;
+        const left = (epochsLeft * trainCount) / speed + evaluationSeconds * (epochs - epoch);
+        const terms = Object.entries(result.terms).map(([name, value]) => `${name} ${value.toFixed(3)}`);
+        return `${prefix}epoch ${epoch + 1}/${epochs} ${bar((step + 1) / stepsPerEpoch)} ${speed.toFixed(0)} images/s  loss ${lossAverage.toFixed(4)} (${terms.join(', ')})  ${duration(left)} left`;
+      });
+    },
+    onEvaluate(set, done, total) {
+      if (Number.isNaN(evaluationStart)) evaluationStart = now();
+      draw(() => `${prefix}${set === 'teacher' ? 'measuring the teacher' : `measuring on ${set}`} ${bar(done / total)} ${done}/${total}`);
+      if (done === total) {
+        evaluationSeconds = now() - evaluationStart;
+        evaluationStart = Number.NaN;
+        stepEnd = now();
+      }
+    },
+    onEpoch({ epoch, train, test, dev, isBest }) {
+      const scores = [
+        `train ${percent(train.top1)}`,
+        ...(dev ? [`dev ${percent(dev.top1)}`] : []),
+        `test ${percent(test.top1)} (top-5 ${percent(test.top5)}, loss ${test.loss.toFixed(4)})`,
+      ];
+      line(
+        `${prefix}epoch ${epoch}/${epochs}  loss ${train.loss.toFixed(4)}  ${scores.join('  ')}  ${train.imagesPerSecond.toFixed(0)} images/s${isBest && dev ? dim('  best on dev') : ''}`,
+      );
+      lossAverage = Number.NaN;
+      stepEnd = now();
+    },
+    end: clear,
+  };
+}
+
+/** For commands that measure without training: the same bar. */
+export function evaluationProgress(what: string): (done: number, total: number) => void {
+  const reporter = progress({ epochs: 1, label: what });
+  return (done, total) => {
+    reporter.onEvaluate?.('test', done, total);
+    if (done === total) reporter.end();
+  };
+}
+

@@ -1,0 +1,38 @@
+import { UserError } from '../base/errors.ts';
+import { toTensorSet } from '../data/batches.ts';
+import { type DatasetInfo, datasetInfo, holdout, type ImageSet, limitPerClass, loadDataset } from '../data/index.ts';
+import type { StandardOptions } from '../augment/index.ts';
+import type { TrainData } from '../train/loop.ts';
+import type { Config } from './config.ts';
+
+export const normalizationOf = ({ mean, std }: DatasetInfo): { mean: readonly number[]; std: readonly number[] } => ({ mean, std });
+
+/** The standard augmentation of a data set, as the configuration asks for it. */
+export function standardOptions(config: Pick<Config, 'standard'>, info: DatasetInfo): StandardOptions {
+  const crop = config.standard === 'crop+flip' || config.standard === 'crop';
+  // A mirrored digit is another character: sets that say so are never flipped.
+  const flip = (config.standard === 'crop+flip' || config.standard === 'flip') && info.flip;
+  return { padding: crop ? info.padding : 0, flip };
+}
+
+/** One split of a data set, limited as asked. */
+export function loadSplit(config: Pick<Config, 'data' | 'dataDir'>, split: 'train' | 'test', limit?: number): ImageSet {
+  const set = loadDataset(config.data, { split, ...(config.dataDir ? { dir: config.dataDir } : {}) });
+  if (limit === undefined) return set;
+  if (limit > set.count) throw new UserError(`--limit-${split} ${limit}: ${config.data} has ${set.count} ${split} pictures`);
+  return limitPerClass(set, limit);
+}
+
+/** Training, test and dev sets as tensors on the run's device. */
+export function loadTrainData(config: Config): TrainData {
+  const all = loadSplit(config, 'train', config.limitTrain);
+  const split = config.holdout > 0 ? holdout(all, config.holdout, config.seed) : null;
+  const { device } = config;
+  return {
+    train: toTensorSet(split ? split.train : all, device),
+    dev: split ? toTensorSet(split.dev, device) : null,
+    test: toTensorSet(loadSplit(config, 'test', config.limitTest), device),
+  };
+}
+
+export { datasetInfo };

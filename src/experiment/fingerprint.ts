@@ -1,0 +1,37 @@
+/** @file What makes two runs comparable or not, in one short word and in full. */
+import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { withFileErrors } from '../base/files.ts';
+import type { Config } from './config.ts';
+
+export interface Fingerprint {
+  /** First 12 hexadecimal digits of the fields' SHA-256. */
+  id: string;
+  /** Everything that changes what a run's numbers mean, but not the seed, machine or folders. */
+  fields: Record<string, unknown>;
+}
+
+/** SHA-256 of a file, in hexadecimal. */
+export function fileHash(path: string): string {
+  return withFileErrors('read', path, () => createHash('sha256').update(readFileSync(path)).digest('hex'));
+}
+
+function canonical(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(canonical);
+  if (typeof value !== 'object' || value === null) return value;
+  const entries = Object.entries(value).filter(([, item]) => item !== undefined);
+  return Object.fromEntries(entries.sort(([a], [b]) => (a < b ? -1 : 1)).map(([key, item]) => [key, canonical(item)]));
+}
+
+export function fingerprint(config: Config, teacherHash: string | null): Fingerprint {
+  const { dataDir: _dir, seed: _seed, device: _device, threads: _threads, teacher, kd, ...rest } = config;
+  const fields = {
+    ...rest,
+    protocol: config.holdout > 0 ? 'last epoch on the test set; best chosen on a dev split' : 'last epoch on the test set',
+    teacher: teacher ? { model: teacher.model ?? null, sha256: teacherHash } : null,
+    kd: config.task === 'distill' ? kd : null,
+  };
+  const ordered = canonical(fields) as Record<string, unknown>;
+  const id = createHash('sha256').update(JSON.stringify(ordered)).digest('hex').slice(0, 12);
+  return { id, fields: ordered };
+}

@@ -1,0 +1,294 @@
+/** @file One run from configuration to summary: checks everything, loads, trains, records. */
+import { arch, cpus, platform } from 'node:os';
+import { UserError } from '../base/errors.ts';
+import { batchCount } from '../data/batches.ts';
+import { datasetInfo } from '../data/index.ts';
+import { Teacher } from '../distill/teacher.ts';
+import { checkModelName, createModel } from '../models/index.ts';
+import { checkDevice, defaultThreads, engineInfo, setNumThreads } from '../torch/index.ts';
+import { loadTraining, type NetworkInfo, saveNetwork, saveTraining } from '../train/checkpoint.ts';
+import { evaluate } from '../train/evaluate.ts';
+import {
+  type EpochRecord,
+  startPosition,
+  type TrainData,
+  type TrainObserver,
+  type TrainOptions,
+  train,
+} from '../train/loop.ts';
+import { distillation, supervised, type Task } from '../train/task.ts';
+import type { Config } from './config.ts';
+import { loadTrainData, normalizationOf, standardOptions } from './data.ts';
+import { type Fingerprint, fileHash, fingerprint } from './fingerprint.ts';
+import { loadNetwork } from './load-network.ts';
+import { RunFolder, type RunRecord } from './run-folder.ts';
+import { packageVersion } from './version.ts';
+
+/** What a finished run is worth. The headline (`top1`, `top5`, `loss`) is the last epoch's, on the test set. */
+export interface Summary {
+  task: Config['task'];
+  data: string;
+  model: string;
+  seed: number;
+  epochs: number;
+  top1: number;
+  top5: number;
+  loss: number;
+  /** The best epoch, and the set that chose it: `test` means it was chosen with hindsight and is no fair estimate. */
+  best: { epoch: number; top1: number; chosenOn: 'dev' | 'test' };
+  train: EpochRecord['train'];
+  teacher: RunRecord['teacher'];
+  imagesSeen: number;
+  teacherForwards: number;
+  studentForwards: number;
+  /** Seconds of training and evaluation, over all sessions. */
+  seconds: number;
+  imagesPerSecond: number;
+  fingerprint: string;
+  folder: string;
+}
+
+/** What a run tells whoever watches; the command line prints it. */
+export interface Reporter extends Pick<TrainObserver, 'onStep' | 'onEpoch'> {
+  onEvaluate?(set: 'test' | 'dev' | 'teacher', done: number, total: number): void;
+  note?(text: string): void;
+  /** Called before the first step with what the run will do. */
+  onStart?(start: { trainCount: number; testCount: number; devCount: number; parameters: number; epoch: number }): void;
+}
+
+export interface RunOptions {
+  /** Folder of a new run. */
+  out: string;
+  resume?: boolean;
+  reporter?: Reporter;
+  signal?: AbortSignal;
+}
+
+/** Steps between two step records in metrics.jsonl. */
+const LOG_EVERY = 10;
+
+function trainOptions(config: Config): TrainOptions {
+  const info = datasetInfo(config.data);
+  return {
+    ...config,
+    device: checkDevice(config.device),
+    // oneDNN and cuDNN both prefer it for mixed precision; measured in docs/performance.md for float32.
+    channelsLast: config.precision === 'bf16',
+    standard: standardOptions(config, info),
+    normalization: normalizationOf(info),
+  };
+}
+
+async function loadTeacher(config: Config, options: TrainOptions): Promise<Teacher> {
+  const info = datasetInfo(config.data);
+  const { checkpoint, model } = config.teacher!;
+  const loaded = await loadNetwork(checkpoint, {
+    ...(model ? { model } : {}),
+    classes: info.classes,
+    imageSize: info.imageSize,
+    modelFlag: '--teacher-model',
+  });
+  if (options.channelsLast) loaded.network.to({ memoryFormat: 'channelsLast' });
+  return new Teacher(loaded.network.to({ device: options.device }), {
+    normalization: loaded.info?.normalization ?? options.normalization,
+    inputNormalization: options.normalization,
+    precision: options.precision,
+    device: options.device,
+  });
+}
+
+/** Checks that need nothing loaded: names, device, threads. */
+function checkNames(config: Config): void {
+  datasetInfo(config.data);
+  checkModelName(config.model);
+  if (config.teacher?.model) checkModelName(config.teacher.model);
+}
+
+/**
+ * Train or distil as configured into a run folder, or continue the run that is there.
+ *
+ * @throws UserError for anything wrong with the input, before the folder is written; DivergedError; InterruptedError
+ */
+export async function runExperiment(config: Config, { out, resume = false, reporter = {}, signal }: RunOptions): Promise<Summary> {
+  checkNames(config);
+  setNumThreads(config.threads ?? defaultThreads());
+  const options = trainOptions(config);
+  const info = datasetInfo(config.data);
+  const teacherHash = config.teacher ? fileHash(config.teacher.checkpoint) : null;
+  const print = fingerprint(config, teacherHash);
+  const opened = resume ? RunFolder.open(out) : null;
+  const run = opened?.run ?? RunFolder.create(out);
+  const done = opened && run.readSummary<Summary>();
+  if (done) {
+    reporter.note?.(`${out} is finished; nothing to do`);
+    return done;
+  }
+  if (opened && opened.record.fingerprint.id !== print.id) {
+    throw new UserError(`${out} was started with other settings or another teacher file than now`, {
+      hint: 'put the teacher file back as it was, or start a new run',
+    });
+  }
+
+  let data: TrainData | undefined;
+  let teacher: Teacher | null = null;
+  const student = createModel(config.model, { classes: info.classes, imageSize: info.imageSize, seed: config.seed });
+  try {
+    reporter.note?.(`loading ${config.data}`);
+    data = loadTrainData(config);
+    teacher = config.teacher ? await loadTeacher(config, options) : null;
+    student.to({ device: options.device, ...(options.channelsLast ? { memoryFormat: 'channelsLast' as const } : {}) });
+
+    // The record goes first: a run killed from here on can be resumed.
+    const record = opened?.record ?? newRecord(config, print);
+    run.writeRecord(record);
+    if (teacher && !record.teacher) {
+      record.teacher = await judge(teacher, data, options, reporter, signal);
+      run.writeRecord(record);
+    }
+
+    const network: NetworkInfo = {
+      model: config.model,
+      classes: info.classes,
+      imageSize: info.imageSize,
+      data: config.data,
+      normalization: options.normalization,
+      classNames: info.classNames,
+    };
+    const counts = { trainCount: data.train.count, testCount: data.test.count, devCount: data.dev?.count ?? 0 };
+    const stepsPerEpoch = batchCount(counts.trainCount, config.batchSize);
+    const last = await train(student, task(config, teacher), data, options, recorder(run, student, network, config, reporter), {
+      resume: (optimizer) => {
+        const from = run.hasCheckpoint() ? loadTraining(run.lastCheckpoint, student, optimizer) : startPosition();
+        if (opened) run.rewind(from.epoch, from.epoch * stepsPerEpoch + from.step);
+        reporter.onStart?.({ ...counts, parameters: student.parameterCount(), epoch: from.epoch });
+        return from;
+      },
+      ...(signal ? { signal } : {}),
+    });
+    const final = last ?? lastEpoch(run);
+    const summary = summarize(config, record, final, run, counts.trainCount, print.id);
+    run.writeSummary(summary);
+    return summary;
+  } finally {
+    run.close();
+    run.discardIfEmpty();
+    student.dispose();
+    teacher?.dispose();
+    data?.train.dispose();
+    data?.dev?.dispose();
+    data?.test.dispose();
+  }
+}
+
+function task(config: Config, teacher: Teacher | null): Task {
+  return teacher ? distillation(teacher, config.kd) : supervised();
+}
+
+function newRecord(config: Config, print: Fingerprint): RunRecord {
+  const engine = engineInfo();
+  return {
+    config,
+    fingerprint: print,
+    versions: {
+      thrive: packageVersion(),
+      node: process.version,
+      libtorch: engine.version,
+      cpu: cpus()[0]?.model ?? 'unknown',
+      capability: engine.cpuCapability,
+      threads: String(engine.threads),
+      platform: `${platform()} ${arch()}`,
+    },
+    created: new Date().toISOString(),
+    teacher: null,
+  };
+}
+
+/** What the teacher scores on the test set: a teacher loaded wrongly shows here, before any student is trained. */
+async function judge(
+  teacher: Teacher,
+  data: TrainData,
+  options: TrainOptions,
+  reporter: Reporter,
+  signal?: AbortSignal,
+): Promise<NonNullable<RunRecord['teacher']>> {
+  const { top1, top5, loss, count } = await evaluate((images) => teacher.logits(images), data.test, {
+    normalization: options.normalization,
+    channelsLast: options.channelsLast,
+    onProgress: (done, total) => reporter.onEvaluate?.('teacher', done, total),
+    ...(signal ? { signal } : {}),
+  });
+  const percent = (value: number): string => `${value.toFixed(2)} %`;
+  reporter.note?.(`teacher: top-1 ${percent(top1)}, top-5 ${percent(top5)}, loss ${loss.toFixed(4)} on ${count} test pictures`);
+  return { top1, top5, loss };
+}
+
+/** The observer that writes the run folder and passes everything on. */
+function recorder(
+  run: RunFolder,
+  student: ReturnType<typeof createModel>,
+  network: NetworkInfo,
+  config: Config,
+  reporter: Reporter,
+): TrainObserver {
+  let metrics: Record<string, number> = {};
+  return {
+    onStep(result, at) {
+      const step = at.epoch * at.stepsPerEpoch + at.step + 1;
+      if (step % LOG_EVERY === 0) {
+        run.append({ type: 'step', epoch: at.epoch + 1, step, lr: at.lr, loss: result.loss, terms: result.terms });
+      }
+      reporter.onStep?.(result, at);
+    },
+    onEvaluate: (set, count, total) => reporter.onEvaluate?.(set, count, total),
+    // The order matters for a crash in between: what is recorded beyond the last checkpoint is dropped and done again.
+    onEpoch(record) {
+      run.append({ type: 'epoch', ...record });
+      metrics = { top1: record.test.top1, top5: record.test.top5, loss: record.test.loss };
+      if (record.isBest) {
+        saveNetwork(run.bestCheckpoint(config.holdout > 0), student, { network, metrics, epoch: record.epoch });
+      }
+      reporter.onEpoch?.(record);
+    },
+    save: (position, optimizer) => saveTraining(run.lastCheckpoint, student, optimizer, position, { network, metrics }),
+  };
+}
+
+/** The last epoch's record of a run that had finished training but not yet written its summary. */
+function lastEpoch(run: RunFolder): EpochRecord {
+  const record = run.readMetrics().findLast((r) => r.type === 'epoch');
+  if (record?.type !== 'epoch') throw new UserError(`${run.path}: metrics.jsonl holds no finished epoch`);
+  return record;
+}
+
+function summarize(
+  config: Config,
+  record: RunRecord,
+  last: EpochRecord,
+  run: RunFolder,
+  trainCount: number,
+  id: string,
+): Summary {
+  const epochs = run.readMetrics().filter((r) => r.type === 'epoch');
+  const best = epochs.findLast((r) => r.isBest) ?? last;
+  const imagesSeen = trainCount * config.epochs;
+  return {
+    task: config.task,
+    data: config.data,
+    model: config.model,
+    seed: config.seed,
+    epochs: config.epochs,
+    top1: last.test.top1,
+    top5: last.test.top5,
+    loss: last.test.loss,
+    best: { epoch: best.epoch, top1: best.test.top1, chosenOn: config.holdout > 0 ? 'dev' : 'test' },
+    train: last.train,
+    teacher: record.teacher,
+    imagesSeen,
+    teacherForwards: config.teacher ? imagesSeen : 0,
+    studentForwards: imagesSeen,
+    seconds: last.seconds,
+    imagesPerSecond: epochs.reduce((sum, r) => sum + r.train.imagesPerSecond, 0) / Math.max(1, epochs.length),
+    fingerprint: id,
+    folder: run.path,
+  };
+}
