@@ -1,5 +1,6 @@
 /*
- * What torch.save writes (the zip form), with only the pickle instructions that torch.load(weights_only=True) accepts.
+ * What torch.save writes (the zip form), with only the pickle instructions that torch.load(weights_only=True) accepts (in
+ * PyTorch 1.13 that refuses every float in `extra`, a fault of its own that version 2 does not have).
  */
 import { UserError } from '../base/errors.ts';
 import { writeFileAtomic } from '../base/files.ts';

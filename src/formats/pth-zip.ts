@@ -15,12 +15,15 @@ const newestVersion = 10;
 interface Stored {
   readonly data: Uint8Array;
   readonly crc: number;
+  /** Why its bytes cannot be taken as they are: `encrypted` or `compressed`. */
+  readonly packing: string | undefined;
 }
 
 /** Read a torch.save zip. @throws UserError */
 export async function readZipCheckpoint(bytes: Uint8Array, name: string): Promise<unknown> {
   const entries = await zipEntries(bytes, name);
   const prefix = archivePrefix(entries, name);
+  refusePacked(entries, name);
   const checked = new Set<string>();
   const record = (path: string): Uint8Array | undefined => {
     const entry = entries.get(prefix + path);
@@ -118,13 +121,16 @@ async function zipEntries(bytes: Uint8Array, name: string): Promise<Map<string, 
   }
   try {
     for await (const entry of zip.eachEntry()) {
-      refuseOdd(entry, name);
       if (entries.has(entry.fileName)) throw damaged(name, `it holds ${printable(entry.fileName)} twice`);
       total += entry.compressedSize;
       if (total > bytes.length)
         throw damaged(name, `its entries claim more than the ${byteText(bytes.length)} of the file`);
       const { fileDataStart: start } = await zip.readLocalFileHeaderPromise(entry, { minimal: true });
-      entries.set(entry.fileName, { data: bytes.subarray(start, start + entry.compressedSize), crc: entry.crc32 });
+      entries.set(entry.fileName, {
+        data: bytes.subarray(start, start + entry.compressedSize),
+        crc: entry.crc32,
+        packing: packingOf(entry),
+      });
     }
   } catch (error) {
     throw error instanceof UserError ? error : broken(error);
@@ -132,15 +138,16 @@ async function zipEntries(bytes: Uint8Array, name: string): Promise<Map<string, 
   return entries;
 }
 
-function refuseOdd(entry: Entry, name: string): void {
-  if (entry.isEncrypted())
-    throw new UserError(`${name} was not loaded: ${printable(entry.fileName)} in it is encrypted`);
-  if (entry.compressionMethod !== 0) {
-    throw new UserError(
-      `${name} was not loaded: ${printable(entry.fileName)} in it is compressed, which PyTorch never does`,
-      {
-        hint: 'if it was zipped again by hand, unzip it and zip it without compression (zip -0)',
-      },
-    );
+function packingOf(entry: Entry): string | undefined {
+  if (entry.isEncrypted()) return 'encrypted';
+  return entry.compressionMethod === 0 ? undefined : 'compressed';
+}
+
+function refusePacked(entries: ReadonlyMap<string, Stored>, name: string): void {
+  for (const [path, { packing }] of entries) {
+    if (packing === undefined) continue;
+    throw new UserError(`${name} was not loaded: ${printable(path)} in it is ${packing}, which PyTorch never does`, {
+      hint: 'if it was zipped again by hand, unzip it and zip it without compression (zip -0)',
+    });
   }
 }

@@ -85,12 +85,20 @@ export class EventWriter {
       try {
         writeFully(fd, record);
       } catch (error) {
-        // Half a record would hide all that come after it.
-        ftruncateSync(fd, this.size);
+        this.takeBack(fd);
         throw error;
       }
     });
     this.size += record.length;
+  }
+
+  /** Half a record would hide all that come after it. */
+  private takeBack(fd: number): void {
+    try {
+      ftruncateSync(fd, this.size);
+    } catch {
+      // The error that led here says more.
+    }
   }
 }
 
