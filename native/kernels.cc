@@ -2,6 +2,7 @@
 // in TypeScript, which other devices use and the tests compare against.
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
+#include <c10/core/GradMode.h>
 
 #include "handles.h"
 #include "napi.h"
