@@ -7,6 +7,7 @@ export {
   AdaptiveAvgPool2d,
   AvgPool2d,
   Flatten,
+  forwardAll,
   Identity,
   LeakyReLU,
   MaxPool2d,

@@ -6,7 +6,7 @@ import type { Module } from './module.ts';
 export interface Observation {
   path: string;
   module: Module;
-  /** As it is before the call. Valid during the callback only. */
+  /** The very tensor the module was given; an in-place module has overwritten its values. Valid during the callback only. */
   input: Tensor;
   /** As the module returned it. Valid during the callback only, and often overwritten by an in-place ReLU after it: clone it. */
   output: Tensor;
