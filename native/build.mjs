@@ -169,7 +169,7 @@ async function linkAndTest(folder, objects, libtorch, compiler, log) {
         renameSync(temporary, join(folder, 'thrive.node'));
         return { cuda, note, loaded: result.version, linkFlags: flags };
       }
-      const { cause, remedy, missingLibrary } = diagnoseLoad(result.failure);
+      const { cause, remedy, missingLibrary } = diagnoseLoad(result.failure, { fresh: true });
       if (!cuda || !missingLibrary) {
         throw new BuildError('the addon was built but does not work', { output: result.failure, cause, remedy });
       }

@@ -52,7 +52,7 @@ export function locateCompiler({
   for (const candidate of candidates) {
     const [command = candidate, ...args] = candidate.split(/\s+/); // CXX="ccache g++"
     const where = env.CXX?.trim() ? `CXX=${candidate}` : candidate;
-    const { status, stdout, error } = run(command, [...args, '-dM', '-E', '-x', 'c++', '/dev/null']);
+    const { status, stdout, error } = run(command, [...args, '-dM', '-E', '-x', 'c++', '/dev/null'], env);
     if (status !== 0) {
       const reason = /ENOENT/.test(error ?? '') ? 'not installed' : (error?.split('\n')[0] ?? `exit code ${status}`);
       tried.push({ where, reason });

@@ -8,4 +8,4 @@ export interface Diagnosis {
 
 export function firstErrors(output: string, most?: number): string;
 export function diagnoseCompile(output: string, how?: { signal?: NodeJS.Signals | null }): Diagnosis;
-export function diagnoseLoad(message: string): Diagnosis;
+export function diagnoseLoad(message: string, when?: { fresh?: boolean }): Diagnosis;

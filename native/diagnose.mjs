@@ -80,9 +80,10 @@ export function diagnoseCompile(output, { signal } = {}) {
  * Why a built addon did not load, from dlopen's message.
  *
  * @param {string} message
+ * @param {{ fresh?: boolean }} [when] fresh: it was built a moment ago, so building again would not help
  * @returns {Diagnosis}
  */
-export function diagnoseLoad(message) {
+export function diagnoseLoad(message, { fresh = false } = {}) {
   const missing =
     message.match(/(\S+\.so[.\d]*): cannot open shared object file/)?.[1] ??
     message.match(/Library not loaded: (\S+)/)?.[1];
@@ -106,11 +107,16 @@ export function diagnoseLoad(message) {
       remedy: 'start outside conda and with LD_LIBRARY_PATH unset, or rebuild here: npm run setup -- --force',
     };
   }
-  if (/undefined symbol|symbol not found|Symbol not found/.test(message)) {
-    return {
-      cause: 'it was built against another libtorch than the one that is loaded now',
-      remedy: 'rebuild it: npm run setup -- --force',
-    };
+  if (/undefined symbol|symbol not found/i.test(message)) {
+    return fresh
+      ? {
+          cause: "libtorch's headers and libraries do not belong together, or its string layout was mistaken",
+          remedy: 'remove all libtorch installations but one, or name it in LIBTORCH',
+        }
+      : {
+          cause: 'it was built against another libtorch than the one that is loaded now',
+          remedy: 'rebuild it: npm run setup -- --force',
+        };
   }
   if (/static TLS block/.test(message)) {
     const library = message.match(/(\S+\.so[.\d]*): cannot allocate/)?.[1] ?? 'the library named above';
@@ -125,5 +131,6 @@ export function diagnoseLoad(message) {
   if (/cannot open shared object file|no such file|ENOENT|Cannot find module/i.test(message)) {
     return { cause: 'the built file is gone', remedy: 'rebuild it: npm run setup' };
   }
+  if (fresh) return { cause: '', remedy: 'report it with the output above' };
   return { cause: 'the dynamic loader refused it', remedy: 'rebuild it: npm run setup -- --force' };
 }

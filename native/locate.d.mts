@@ -35,6 +35,7 @@ export interface Attempt {
 export type Run = (
   command: string,
   args: string[],
+  env?: Record<string, string | undefined>,
 ) => { status: number | null; stdout: string; error: string | undefined };
 
 export interface LocateOptions {

@@ -78,13 +78,15 @@ print(json.dumps({"executable": sys.executable, "torch": where}))
 /**
  * @param {string} command
  * @param {string[]} args
+ * @param {Record<string, string | undefined>} [env]
  * @returns {{ status: number | null, stdout: string, error: string | undefined }}
  */
-export function runCommand(command, args) {
+export function runCommand(command, args, env = process.env) {
   const child = spawnSync(command, args, {
     encoding: 'utf8',
     timeout: 30_000,
     cwd: '/',
+    env,
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   return {
@@ -108,7 +110,7 @@ function fromPython({ env, platform, arch, run }) {
   /** @param {string} where @param {string} reason */
   const failed = (where, reason) => tried.push({ source: 'LIBTORCH_USE_PYTORCH', where, reason });
   for (const python of pythons) {
-    const { status, stdout, error } = run(python, ['-c', askPython]);
+    const { status, stdout, error } = run(python, ['-c', askPython], env);
     if (status !== 0) {
       failed(python, `it did not run: ${(error ?? `exit code ${status}`).split('\n').pop()}`);
       continue;
