@@ -128,6 +128,9 @@ export function diagnoseLoad(message, { fresh = false } = {}) {
   if (/wrong ELF class|invalid ELF header|incompatible architecture|Exec format|wrong architecture/.test(message)) {
     return { cause: 'it was built for another kind of processor or system', remedy: 'rebuild it here: npm run setup' };
   }
+  if (/file too short|truncated|object file has no/.test(message)) {
+    return { cause: 'the built file is not whole', remedy: 'rebuild it: npm run setup -- --force' };
+  }
   if (/cannot open shared object file|no such file|ENOENT|Cannot find module/i.test(message)) {
     return { cause: 'the built file is gone', remedy: 'rebuild it: npm run setup' };
   }

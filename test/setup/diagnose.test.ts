@@ -104,6 +104,7 @@ describe('loading', () => {
       '/x/thrive.node: cannot open shared object file: No such file',
       { cause: /thrive\.node was not found|gone/, remedy: /./ },
     ],
+    ['/x/thrive.node: file too short', { cause: /not whole/, remedy: /--force/ }],
     ['something nobody has seen', { cause: /refused/, remedy: /rebuild/ }],
   ])('%s', (message, expected) => {
     const found = diagnoseLoad(message);
