@@ -24,8 +24,20 @@ let loaded: NativeAddon | undefined;
  * @throws UserError that says what failed and lists what can be done about it on this machine
  */
 export function native(): NativeAddon {
-  loaded ??= loadAddon();
+  if (!loaded) {
+    boundSpinning();
+    loaded = loadAddon();
+  }
   return loaded;
+}
+
+/**
+ * OpenMP's threads wait for each other by spinning, by default for about a millisecond. On a machine whose processors have
+ * other work too, a spinning thread keeps the one it waits for from running: a training step took seven times as long. GNU's
+ * runtime reads this when libtorch is loaded; a user's own setting wins.
+ */
+function boundSpinning(): void {
+  if (!process.env.OMP_WAIT_POLICY) process.env.GOMP_SPINCOUNT ??= '10000';
 }
 
 /** What the addon that `native()` loads was built from; undefined before the first build. */
