@@ -109,3 +109,27 @@ export function evaluationProgress(what: string): (done: number, total: number) 
   };
 }
 
+
+/** A bar for downloads, by file. */
+export function transferProgress(stream: ProgressOptions['stream'] = process.stderr): {
+  update(at: { file: string; received: number; total: number }): void;
+  end(): void;
+} {
+  const mib = (bytes: number): string => (bytes / 2 ** 20).toFixed(1);
+  const live = Boolean(stream.isTTY) && !process.env.CI;
+  let drawnAt = Number.NEGATIVE_INFINITY;
+  let dirty = false;
+  return {
+    update({ file, received, total }) {
+      const now = performance.now() / 1000;
+      if (received < total && now - drawnAt < (live ? DRAW_SECONDS : PLAIN_SECONDS)) return;
+      drawnAt = now;
+      const text = `${file} ${bar(Math.min(1, received / total))} ${mib(received)} of ${mib(total)} MiB`;
+      stream.write(live ? `\r\x1b[2K${text}` : `${text}\n`);
+      dirty = live;
+    },
+    end() {
+      if (dirty) stream.write('\n');
+    },
+  };
+}

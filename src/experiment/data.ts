@@ -26,7 +26,8 @@ export function loadSplit(config: Pick<Config, 'data' | 'dataDir'>, split: 'trai
 /** Training, test and dev sets as tensors on the run's device. */
 export function loadTrainData(config: Config): TrainData {
   const all = loadSplit(config, 'train', config.limitTrain);
-  const split = config.holdout > 0 ? holdout(all, config.holdout, config.seed) : null;
+  // One split for every seed, so that runs with several seeds are chosen by the same pictures.
+  const split = config.holdout > 0 ? holdout(all, config.holdout, 0) : null;
   const { device } = config;
   return {
     train: toTensorSet(split ? split.train : all, device),

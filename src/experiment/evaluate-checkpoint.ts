@@ -4,6 +4,7 @@ import { checkModelName } from '../models/index.ts';
 import { type Precision, withPrecision } from '../nn/precision.ts';
 import { checkDevice, defaultThreads, setNumThreads } from '../torch/index.ts';
 import { type Evaluation, evaluate } from '../train/evaluate.ts';
+import { prefersChannelsLast } from '../train/layout.ts';
 import { datasetInfo, loadSplit, normalizationOf } from './data.ts';
 import { loadNetwork } from './load-network.ts';
 
@@ -41,12 +42,12 @@ export async function evaluateCheckpoint(path: string, options: EvaluateCheckpoi
   const { network, model, info: written } = await loadNetwork(path, {
     ...(options.model ? { model: options.model } : {}),
     classes: info.classes,
-    imageSize: info.imageSize,
+    imageSize: info.size,
     modelFlag: '--model',
   });
   const source = { data, ...(options.dataDir ? { dataDir: options.dataDir } : {}) };
   const set = toTensorSet(loadSplit(source, split, options.limitTest), device);
-  const channelsLast = precision === 'bf16';
+  const channelsLast = prefersChannelsLast(precision, device);
   try {
     network.eval().to({ device, ...(channelsLast ? { memoryFormat: 'channelsLast' as const } : {}) });
     const measured = await evaluate((images) => withPrecision(precision, device, () => network.forward(images)), set, {

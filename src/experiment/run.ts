@@ -16,6 +16,7 @@ import {
   type TrainOptions,
   train,
 } from '../train/loop.ts';
+import { prefersChannelsLast } from '../train/layout.ts';
 import { distillation, supervised, type Task } from '../train/task.ts';
 import type { Config } from './config.ts';
 import { loadTrainData, normalizationOf, standardOptions } from './data.ts';
@@ -72,8 +73,8 @@ function trainOptions(config: Config): TrainOptions {
   return {
     ...config,
     device: checkDevice(config.device),
-    // oneDNN and cuDNN both prefer it for mixed precision; measured in docs/performance.md for float32.
-    channelsLast: config.precision === 'bf16',
+
+    channelsLast: prefersChannelsLast(config.precision, config.device),
     standard: standardOptions(config, info),
     normalization: normalizationOf(info),
   };
@@ -85,7 +86,7 @@ async function loadTeacher(config: Config, options: TrainOptions): Promise<Teach
   const loaded = await loadNetwork(checkpoint, {
     ...(model ? { model } : {}),
     classes: info.classes,
-    imageSize: info.imageSize,
+    imageSize: info.size,
     modelFlag: '--teacher-model',
   });
   if (options.channelsLast) loaded.network.to({ memoryFormat: 'channelsLast' });
@@ -131,7 +132,7 @@ export async function runExperiment(config: Config, { out, resume = false, repor
 
   let data: TrainData | undefined;
   let teacher: Teacher | null = null;
-  const student = createModel(config.model, { classes: info.classes, imageSize: info.imageSize, seed: config.seed });
+  const student = createModel(config.model, { classes: info.classes, imageSize: info.size, seed: config.seed });
   try {
     reporter.note?.(`loading ${config.data}`);
     data = loadTrainData(config);
@@ -149,7 +150,7 @@ export async function runExperiment(config: Config, { out, resume = false, repor
     const network: NetworkInfo = {
       model: config.model,
       classes: info.classes,
-      imageSize: info.imageSize,
+      imageSize: info.size,
       data: config.data,
       normalization: options.normalization,
       classNames: info.classNames,

@@ -1,0 +1,98 @@
+/** @file Times our training step in fresh processes, alternating with PyTorch's so that a busy machine slows both alike. */
+import { spawnSync } from 'node:child_process';
+import { cpus } from 'node:os';
+import { fileURLToPath } from 'node:url';
+import { errorMessage, UserError } from '../base/errors.ts';
+import { checkModelName } from '../models/index.ts';
+import { bf16Support } from '../torch/cpu.ts';
+import { result, say, table } from './output.ts';
+
+export interface BenchFlags {
+  teacher: string;
+  student: string;
+  batchSize: number;
+  steps: number;
+  warmup: number;
+  rounds: number;
+  threads?: number;
+  device: string;
+  precision: string[];
+  against?: string;
+  python: string;
+  json?: boolean;
+}
+
+interface Timing {
+  engine: string;
+  recipe: string;
+  work: string;
+  ms_per_step: number;
+}
+
+/** Which of PyTorch's recipes each of ours is held against. */
+const rival: Readonly<Record<string, string>> = { fp32: 'reference', bf16: 'tuned' };
+
+function runJson(command: string, args: string[]): Timing[] {
+  const { status, stdout, stderr, error } = spawnSync(command, args, { encoding: 'utf8', maxBuffer: 2 ** 26 });
+  if (error || status !== 0) {
+    throw new UserError(`${command} ${args[0]} failed: ${error ? errorMessage(error) : stderr.trim().split('\n').at(-1)}`);
+  }
+  return stdout
+    .split('\n')
+    .filter((line) => line.startsWith('{'))
+    .map((line) => JSON.parse(line) as Timing);
+}
+
+const median = (values: number[]): number => {
+  const sorted = [...values].sort((a, b) => a - b);
+  const middle = sorted.length >> 1;
+  return sorted.length % 2 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
+};
+
+export async function benchStep(flags: BenchFlags): Promise<void> {
+  checkModelName(flags.teacher);
+  checkModelName(flags.student);
+  for (const precision of flags.precision) {
+    if (!(precision in rival)) throw new UserError(`--precision must be fp32 or bf16, not '${precision}'`);
+  }
+  const bf16 = bf16Support();
+  if (flags.precision.includes('bf16') && flags.device === 'cpu' && !bf16.fast) say(`note: bf16: ${bf16.reason}`);
+  const worker = fileURLToPath(new URL('./bench-worker.js', import.meta.url));
+  const times = new Map<string, number[]>();
+  const note = ({ engine, recipe, work, ms_per_step }: Timing): void => {
+    const key = `${engine}|${recipe}|${work}`;
+    times.set(key, [...(times.get(key) ?? []), ms_per_step]);
+    say(`${engine} ${recipe} ${work}: ${ms_per_step.toFixed(1)} ms`);
+  };
+  const common = ['--teacher', flags.teacher, '--student', flags.student, '--steps', String(flags.steps), '--warmup', String(flags.warmup)];
+  const threads = flags.threads ? ['--threads', String(flags.threads)] : [];
+  for (let round = 0; round < flags.rounds; round++) {
+    for (const precision of flags.precision) {
+      runJson(process.execPath, [worker, JSON.stringify({ ...flags, precision })]).forEach(note);
+      if (!flags.against) continue;
+      const args = [flags.against, ...common, ...threads, '--batch', String(flags.batchSize), '--device', flags.device];
+      runJson(flags.python, [...args, '--recipe', rival[precision]!, '--work', 'kd']).forEach(note);
+    }
+  }
+  const rows = [...times].map(([key, values]) => {
+    const [engine = '', recipe = '', work = ''] = key.split('|');
+    const ms = median(values);
+    return { engine, recipe, work, ms, imagesPerSecond: (flags.batchSize * 1000) / ms, rounds: values.length };
+  });
+  const ratios = flags.precision.flatMap((precision) => {
+    const ours = rows.find((row) => row.recipe === precision);
+    const theirs = rows.find((row) => row.recipe === rival[precision] && row.work === ours?.work);
+    return ours && theirs ? [{ work: ours.work, ours: precision, theirs: theirs.recipe, ratio: theirs.ms / ours.ms }] : [];
+  });
+  const { teacher, student, batchSize } = flags;
+  const report = { teacher, student, batchSize, cpu: cpus()[0]?.model ?? 'unknown', processors: cpus().length, rows, ratios };
+  result(flags.json, report, () =>
+    [
+      table(
+        ['engine', 'recipe', 'work', 'ms/step', 'images/s'],
+        rows.map((row) => [row.engine, row.recipe, row.work, row.ms.toFixed(1), row.imagesPerSecond.toFixed(0)]),
+      ),
+      ...ratios.map(({ ours, theirs, ratio }) => `${ours} is ${ratio.toFixed(2)} times as fast as PyTorch's ${theirs}`),
+    ].join('\n'),
+  );
+}

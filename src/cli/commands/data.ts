@@ -1,0 +1,52 @@
+/** @file `thrive data list` and `thrive data get`. */
+import type { Command } from 'commander';
+import { result, table } from '../output.ts';
+
+export function registerData(program: Command): void {
+  const data = program.command('data').description('List data sets and download them');
+  data
+    .command('list')
+    .description('The data sets, and where those that are here lie')
+    .option('--data-dir <folder>', 'folder to look in (or set THRIVE_DATA)')
+    .option('--json', 'print one JSON object')
+    .action(async (flags: { dataDir?: string; json?: boolean }) => {
+      const { DATASETS } = await import('../../data/index.ts');
+      const { UserError } = await import('../../base/errors.ts');
+      const sets = Object.values(DATASETS).map((info) => {
+        let where = 'generated';
+        try {
+          where = info.folder('train', flags.dataDir) ?? where;
+        } catch (error) {
+          if (!(error instanceof UserError)) throw error;
+          where = `not here; thrive data get ${info.name}`;
+        }
+        return { name: info.name, classes: info.classes, size: info.size, ...info.count, where };
+      });
+      result(flags.json, { sets }, () =>
+        table(
+          ['name', 'classes', 'pixels', 'train', 'test', 'where'],
+          sets.map(({ name, classes, size, train, test, where }) => [name, classes, `${size}`, train, test, where]),
+        ),
+      );
+    });
+  data
+    .command('get')
+    .description('Download a data set from its official place, with resume and checksum')
+    .argument('<name>', 'cifar100, cifar10, fashion-mnist, mnist')
+    .option('--data-dir <folder>', 'folder to put it in (default: THRIVE_DATA, or ./data)')
+    .option('--mirror <url>', 'another address that serves the same files under the same names')
+    .option('--json', 'print one JSON object')
+    .addHelpText('after', '\nExamples:\n  thrive data get cifar100\n  thrive data get fashion-mnist --data-dir ~/data')
+    .action(async (name: string, flags: { dataDir?: string; mirror?: string; json?: boolean }) => {
+      const { getDataset } = await import('../../data/index.ts');
+      const { transferProgress } = await import('../progress.ts');
+      const bar = transferProgress();
+      const got = await getDataset(name, {
+        ...(flags.dataDir ? { dir: flags.dataDir } : {}),
+        ...(flags.mirror ? { mirror: flags.mirror } : {}),
+        onProgress: bar.update,
+      });
+      bar.end();
+      result(flags.json, got, () => got.message);
+    });
+}
