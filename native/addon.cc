@@ -9,6 +9,17 @@ namespace thrive {
 
 void tuneAllocator();
 
+std::string messageOf(const std::exception& error) {
+  if (dynamic_cast<const std::bad_alloc*>(&error)) return "out of memory";
+  const auto* torch = dynamic_cast<const c10::Error*>(&error);
+  std::string message = torch ? torch->what_without_backtrace() : error.what();
+  // What follows these is for libtorch's own authors: a C++ stack, or where each backend's kernels were registered.
+  for (const char* end : {"\nException raised from", " This could be because the operator doesn't exist for this backend",
+                          ", but no fallback function is registered for schema"})
+    message.resize(std::min(message.size(), message.find(end)));
+  return message;
+}
+
 void throwCurrent(napi_env env) {
   std::string message;
   bool type = false;
@@ -19,17 +30,11 @@ void throwCurrent(napi_env env) {
   } catch (const BadArgument& error) {
     message = error.what();
     type = true;
-  } catch (const c10::Error& error) {
-    message = error.what_without_backtrace();
-  } catch (const std::bad_alloc&) {
-    message = "out of memory";
   } catch (const std::exception& error) {
-    message = error.what();
+    message = messageOf(error);
   } catch (...) {
     message = "an unknown error in native code";
   }
-  // Some messages bring their C++ stack along after this line.
-  message = message.substr(0, message.find("\nException raised from"));
   napi_value text, error;
   if (napi_create_string_utf8(env, message.data(), message.size(), &text) != napi_ok) return;
   if ((type ? napi_create_type_error : napi_create_error)(env, nullptr, text, &error) != napi_ok) return;

@@ -12,7 +12,23 @@ namespace thrive {
 namespace {
 
 torch::autograd::variable_list toTensors(napi_env env, napi_value value) {
+  return toVector<at::Tensor>(env, value, toTensor);
+}
+
+torch::autograd::variable_list toOptionalTensors(napi_env env, napi_value value) {
   return toVector<at::Tensor>(env, value, [](napi_env e, napi_value v) { return isNullish(e, v) ? at::Tensor() : toTensor(e, v); });
+}
+
+// Runs a pass over the graph; its complaint gets the shapes of what it started from.
+template <class Pass>
+auto traced(const char* name, const torch::autograd::variable_list& from, Pass pass) {
+  try {
+    return pass();
+  } catch (const std::exception& error) {
+    std::string text;
+    for (const at::Tensor& tensor : from) text += (text.empty() ? "" : ", ") + describe(tensor);
+    throw std::runtime_error(std::string(name) + "(" + text + "): " + messageOf(error));
+  }
 }
 
 Optional<bool> toOptionalBool(napi_env env, napi_value value) {
@@ -23,16 +39,22 @@ Optional<bool> toOptionalBool(napi_env env, napi_value value) {
 // (tensors, gradients, retainGraph?, createGraph)
 napi_value backward(Arguments& arguments) {
   napi_env env = arguments.env;
-  torch::autograd::backward(toTensors(env, arguments[0]), toTensors(env, arguments[1]), toOptionalBool(env, arguments[2]),
-                            toBool(env, arguments[3]));
+  auto tensors = toTensors(env, arguments[0]), gradients = toOptionalTensors(env, arguments[1]);
+  auto retainGraph = toOptionalBool(env, arguments[2]);
+  bool createGraph = toBool(env, arguments[3]);
+  traced("backward", tensors, [&] { torch::autograd::backward(tensors, gradients, retainGraph, createGraph); });
   return undefined(env);
 }
 
 // (outputs, inputs, output gradients, retainGraph?, createGraph, allowUnused) -> gradients, null where unused
 napi_value grad(Arguments& arguments) {
   napi_env env = arguments.env;
-  auto gradients = torch::autograd::grad(toTensors(env, arguments[0]), toTensors(env, arguments[1]), toTensors(env, arguments[2]),
-                                         toOptionalBool(env, arguments[3]), toBool(env, arguments[4]), toBool(env, arguments[5]));
+  auto outputs = toTensors(env, arguments[0]), inputs = toTensors(env, arguments[1]);
+  auto seeds = toOptionalTensors(env, arguments[2]);
+  auto retainGraph = toOptionalBool(env, arguments[3]);
+  bool createGraph = toBool(env, arguments[4]), allowUnused = toBool(env, arguments[5]);
+  auto gradients = traced(
+      "grad", outputs, [&] { return torch::autograd::grad(outputs, inputs, seeds, retainGraph, createGraph, allowUnused); });
   return fromItems(env, gradients, [](napi_env e, const at::Tensor& t) { return fromTensor(e, t); });
 }
 
@@ -57,8 +79,7 @@ napi_value setGrad(Arguments& arguments) {
 
 // (tensors): forget every gradient in one call
 napi_value clearGrads(Arguments& arguments) {
-  for (const at::Tensor& tensor : toTensors(arguments.env, arguments[0]))
-    if (tensor.defined()) tensor.mutable_grad() = at::Tensor();
+  for (const at::Tensor& tensor : toTensors(arguments.env, arguments[0])) tensor.mutable_grad() = at::Tensor();
   return undefined(arguments.env);
 }
 
@@ -102,8 +123,9 @@ napi_value isGradEnabled(Arguments& arguments) {
 // (device type, enabled, dtype code): the caller nests and restores
 napi_value autocast(Arguments& arguments) {
   napi_env env = arguments.env;
-  setAutocast(c10::Device(toString(env, arguments[0])).type(), toBool(env, arguments[1]),
-              static_cast<at::ScalarType>(toInt(env, arguments[2])));
+  auto dtype = static_cast<at::ScalarType>(toInt(env, arguments[2]));
+  if (dtype != at::kBFloat16 && dtype != at::kHalf) throw BadArgument("autocast: dtype must be bfloat16 or float16");
+  setAutocast(c10::Device(toString(env, arguments[0])).type(), toBool(env, arguments[1]), dtype);
   return undefined(env);
 }
 

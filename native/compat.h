@@ -37,9 +37,9 @@ inline void setAutocast(c10::DeviceType device, bool enabled, at::ScalarType dty
 #endif
 }
 
-// SymInt arguments appear as `int` in Argument::type() from 2.0 on; 1.13 has only this one.
+// Argument::type() calls a SymInt and the enumerations `int`; real_type() tells a dtype from a layout.
 inline const c10::TypePtr& argumentType(const c10::Argument& argument) {
-  return argument.type();
+  return argument.real_type();
 }
 
 }  // namespace thrive

@@ -16,7 +16,7 @@ namespace {
 using c10::IValue;
 using c10::TypeKind;
 
-enum class Kind { Tensor, Int, Float, Bool, Scalar, String, Device, Generator, Unsupported };
+enum class Kind { Tensor, Int, Float, Bool, Scalar, String, Device, Generator, Dtype, Layout, MemoryFormat, Unsupported };
 
 struct Type {
   Kind kind = Kind::Unsupported;
@@ -43,6 +43,7 @@ struct Operator {
   std::string name;
   std::vector<Parameter> parameters;
   std::vector<Result> results;
+  std::string refusal;  // why it cannot be called from JavaScript, if so
 };
 
 Kind kindOf(const c10::Type& type) {
@@ -56,6 +57,9 @@ Kind kindOf(const c10::Type& type) {
     case TypeKind::StringType: return Kind::String;
     case TypeKind::DeviceObjType: return Kind::Device;
     case TypeKind::GeneratorType: return Kind::Generator;
+    case TypeKind::ScalarTypeType: return Kind::Dtype;
+    case TypeKind::LayoutType: return Kind::Layout;
+    case TypeKind::MemoryFormatType: return Kind::MemoryFormat;
     default: return Kind::Unsupported;
   }
 }
@@ -100,6 +104,13 @@ IValue scalar(napi_env env, napi_value value) {
   return whole ? IValue(static_cast<int64_t>(number)) : IValue(number);
 }
 
+// libtorch takes an enumeration's number on trust and reads outside its tables for a wrong one.
+IValue enumerator(napi_env env, napi_value value, const char* what, int64_t end) {
+  int64_t code = toInt(env, value);
+  if (code < 0 || code >= end) throw BadArgument(std::to_string(code) + " is not the code of a " + what);
+  return IValue(code);
+}
+
 IValue single(napi_env env, napi_value value, Kind kind) {
   switch (kind) {
     case Kind::Tensor: return IValue(toTensor(env, value));
@@ -114,7 +125,11 @@ IValue single(napi_env env, napi_value value, Kind kind) {
       if (index < 0 || static_cast<size_t>(index) >= generators().size()) throw BadArgument("not a generator");
       return IValue(generators()[index]);
     }
-    default: throw BadArgument("this operator takes a type that JavaScript values have no form for");
+    case Kind::Dtype: return enumerator(env, value, "dtype (see dtypeCode)", static_cast<int64_t>(c10::ScalarType::Undefined));
+    case Kind::Layout: return enumerator(env, value, "layout", static_cast<int64_t>(c10::Layout::NumOptions));
+    case Kind::MemoryFormat:
+      return enumerator(env, value, "memory format (see memoryFormatCode)", static_cast<int64_t>(c10::MemoryFormat::NumOptions));
+    default: throw BadArgument("JavaScript values have no form for this type");
   }
 }
 
@@ -171,11 +186,14 @@ IValue list(napi_env env, napi_value value, const Parameter& parameter) {
       each([&](napi_value v) { return toString(env, v); }, items);
       return IValue(std::move(items));
     }
-    default: throw BadArgument("this operator takes a list that JavaScript values have no form for");
+    default: throw BadArgument("JavaScript values have no form for this type");
   }
 }
 
 IValue convert(napi_env env, napi_value value, const Parameter& parameter) {
+  double handle;
+  if (parameter.type.kind == Kind::Tensor && !parameter.type.list && napi_get_value_double(env, value, &handle) == napi_ok)
+    return IValue(load(handle));
   napi_valuetype type = typeOf(env, value);
   if (type == napi_undefined && parameter.fallback) return *parameter.fallback;
   if (type == napi_undefined || type == napi_null) {
@@ -211,14 +229,21 @@ Operator describeOperator(c10::OperatorHandle handle) {
     Parameter parameter;
     parameter.name = argument.name();
     parameter.type = typeFrom(argumentType(argument));
-    if (argument.N()) parameter.fixedLength = *argument.N();
-    if (argument.default_value()) parameter.fallback = *argument.default_value();
     parameter.text = argumentType(argument)->str();
+    if (argument.N()) {
+      parameter.fixedLength = *argument.N();
+      parameter.text.insert(parameter.text.rfind(']'), std::to_string(*parameter.fixedLength));
+    }
+    if (argument.default_value()) parameter.fallback = *argument.default_value();
+    if (parameter.type.kind == Kind::Unsupported && !parameter.fallback && !parameter.type.optional)
+      op.refusal = "its argument '" + parameter.name + "' is a " + parameter.text + ", which JavaScript values have no form for";
     op.parameters.push_back(std::move(parameter));
   }
   for (const c10::Argument& returned : schema.returns()) {
     Result result;
     Type type = typeFrom(argumentType(returned));
+    if (type.kind == Kind::Unsupported)
+      op.refusal = "it returns a " + argumentType(returned)->str() + ", which JavaScript values have no form for";
     if (type.kind == Kind::Tensor) result.code = type.list ? 'L' : 'T';
     const auto* alias = returned.alias_info();
     if (alias && alias->isWrite() && result.code == 'T') {
@@ -232,7 +257,7 @@ Operator describeOperator(c10::OperatorHandle handle) {
   return op;
 }
 
-// (name: string) -> { id, name, schema, results }: `results` is one letter a result.
+// (name: string) -> what native-types.ts calls a NativeOperator, or null
 napi_value findOperator(Arguments& arguments) {
   napi_env env = arguments.env;
   std::string full = toString(env, arguments[0]);
@@ -248,15 +273,34 @@ napi_value findOperator(Arguments& arguments) {
     found = known->emplace(full, operators().size() - 1).first;
   }
   const Operator& op = operators()[found->second];
-  std::string codes;
-  for (const Result& result : op.results) codes += result.alias >= 0 ? 'A' : result.code;
+  std::string inputs, outputs;
+  std::vector<int64_t> aliases;
+  for (const Parameter& parameter : op.parameters)
+    inputs += parameter.type.kind != Kind::Tensor ? 'V' : parameter.type.list ? 'L' : 'T';
+  for (const Result& result : op.results) {
+    outputs += result.alias >= 0 ? 'A' : result.code;
+    aliases.push_back(result.alias);
+  }
   napi_value object;
   check(env, napi_create_object(env, &object));
   check(env, napi_set_named_property(env, object, "id", fromInt(env, found->second)));
   check(env, napi_set_named_property(env, object, "name", fromString(env, op.name)));
   check(env, napi_set_named_property(env, object, "schema", fromString(env, c10::toString(op.handle.schema()))));
-  check(env, napi_set_named_property(env, object, "results", fromString(env, codes)));
+  check(env, napi_set_named_property(env, object, "parameters", fromString(env, inputs)));
+  check(env, napi_set_named_property(env, object, "results", fromString(env, outputs)));
+  check(env, napi_set_named_property(env, object, "aliases", fromItems(env, aliases, fromInt)));
   return object;
+}
+
+std::string describeList(napi_env env, napi_value value) {
+  constexpr uint32_t kShown = 4;
+  uint32_t length = arrayLength(env, value);
+  std::string text = "(";
+  for (uint32_t i = 0; i < std::min(length, kShown); i++) {
+    napi_value item = element(env, value, i);
+    text += (i ? ", " : "") + (isNullish(env, item) ? "null" : describe(toTensor(env, item)));
+  }
+  return text + (length > kShown ? ", " + std::to_string(length - kShown) + " more)" : ")");
 }
 
 // What the caller passed, for an error message: tensors as shapes, the rest as it is.
@@ -270,7 +314,7 @@ std::string describeArguments(napi_env env, const Operator& op, const Arguments&
     try {
       if (isNullish(env, value)) text += "null";
       else if (parameter.type.kind == Kind::Tensor && !parameter.type.list) text += describe(toTensor(env, value));
-      else if (parameter.type.kind == Kind::Tensor) text += "(" + std::to_string(arrayLength(env, value)) + " tensors)";
+      else if (parameter.type.kind == Kind::Tensor) text += describeList(env, value);
       else {
         napi_value shown;
         check(env, napi_coerce_to_string(env, value, &shown));
@@ -294,30 +338,33 @@ std::string describeArguments(napi_env env, const Operator& op, const Arguments&
 // (id, ...arguments) -> result | [results]
 napi_value callOperator(Arguments& arguments) {
   napi_env env = arguments.env;
-  int64_t id = toInt(env, arguments[0]);
-  if (id < 0 || static_cast<size_t>(id) >= operators().size()) throw BadArgument("not an operator");
+  int32_t id;
+  if (napi_get_value_int32(env, arguments[0], &id) != napi_ok || id < 0 || static_cast<size_t>(id) >= operators().size())
+    throw BadArgument("not an operator");
   const Operator& op = operators()[id];
   torch::jit::Stack stack;
   stack.reserve(std::max(op.parameters.size(), op.results.size()));
   size_t i = 0;
   try {
+    if (!op.refusal.empty()) throw BadArgument("cannot be called: " + op.refusal);
     if (arguments.count > op.parameters.size() + 1)
       throw BadArgument("takes at most " + std::to_string(op.parameters.size()) + " arguments, got " + std::to_string(arguments.count - 1));
-    for (; i < op.parameters.size(); i++) stack.push_back(convert(env, arguments[i + 1], op.parameters[i]));
+    for (; i < op.parameters.size(); i++) {
+      const Parameter& parameter = op.parameters[i];
+      if (i + 1 >= arguments.count && parameter.fallback) stack.push_back(*parameter.fallback);
+      else stack.push_back(convert(env, arguments[i + 1], parameter));
+    }
   } catch (const PendingException&) {
     throw;
   } catch (const std::exception& error) {
-    std::string what = error.what();
-    if (const auto* torchError = dynamic_cast<const c10::Error*>(&error)) what = torchError->what_without_backtrace();
-    if (i >= op.parameters.size()) throw BadArgument(op.name + " " + what);
+    std::string what = messageOf(error);
+    if (i >= op.parameters.size() || !op.refusal.empty()) throw BadArgument(op.name + " " + what);
     throw BadArgument(op.name + ": argument '" + op.parameters[i].name + "' (" + op.parameters[i].text + "): " + what);
   }
   try {
     op.handle.callBoxed(stack);
   } catch (const std::exception& error) {
-    std::string what = error.what();
-    if (const auto* torchError = dynamic_cast<const c10::Error*>(&error)) what = torchError->what_without_backtrace();
-    throw std::runtime_error(op.name + "(" + describeArguments(env, op, arguments) + "): " + what);
+    throw std::runtime_error(op.name + "(" + describeArguments(env, op, arguments) + "): " + messageOf(error));
   }
   auto convertResult = [&](size_t r) {
     const Result& result = op.results[r];

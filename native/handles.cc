@@ -2,20 +2,30 @@
 
 #include <ATen/ATen.h>
 
+#include <algorithm>
+#include <array>
 #include <unordered_set>
 
 namespace thrive {
 namespace {
 
-constexpr double kSlots = 16777216.0;  // 2^24
+constexpr uint64_t kSlots = 1 << 24;
+constexpr uint32_t kGenerations = 1 << 29;  // so that a handle stays an exact double
 
 struct Slot {
   at::Tensor tensor;
   uint32_t generation = 1;
-  // What it held before, for the message about a use after free.
-  c10::SmallVector<int64_t, 5> lastShape;
-  at::ScalarType lastDtype = at::kFloat;
 };
+
+// What lately released handles were, for the message about a use after free.
+struct Epitaph {
+  uint64_t handle = 0;
+  at::ScalarType dtype = at::kFloat;
+  int32_t dims = 0;
+  std::array<int64_t, 5> sizes{};
+};
+constexpr size_t kEpitaphs = 4096;
+size_t buried = 0;
 
 // Leaked on purpose: at exit, libtorch's own statics may be gone before this table would be.
 std::vector<Slot>& slots() {
@@ -26,19 +36,27 @@ std::vector<uint32_t>& freeSlots() {
   static auto* list = new std::vector<uint32_t>();
   return *list;
 }
+std::vector<Epitaph>& epitaphs() {
+  static auto* ring = new std::vector<Epitaph>(kEpitaphs);
+  return *ring;
+}
 size_t live = 0;
 
-struct Place {
-  uint32_t slot;
-  uint32_t generation;
-};
-
-Place place(Handle handle) {
-  if (!(handle >= kSlots) || handle != std::floor(handle) || handle > 9007199254740992.0)
-    throw BadArgument("not a tensor handle");
-  double generation = std::floor(handle / kSlots);
-  return {static_cast<uint32_t>(handle - generation * kSlots), static_cast<uint32_t>(generation)};
+// The slot of a handle; its generation tells whether the tensor there is still the one meant.
+Slot& slotOf(Handle handle) {
+  // Written so that NaN fails.
+  if (!(handle >= 0 && handle < 9007199254740992.0)) throw BadArgument("not a tensor handle");
+  uint64_t index = static_cast<uint64_t>(handle) % kSlots;
+  if (static_cast<double>(static_cast<uint64_t>(handle)) != handle || index >= slots().size()) throw BadArgument("not a tensor handle");
+  return slots()[index];
 }
+
+bool holds(const Slot& slot, Handle handle) {
+  return slot.generation == static_cast<uint64_t>(handle) / kSlots && slot.tensor.defined();
+}
+
+// A nested tensor has no single shape, and says so by throwing.
+c10::IntArrayRef sizesOf(const at::Tensor& tensor) { return tensor.is_nested() ? c10::IntArrayRef() : tensor.sizes(); }
 
 std::string describe(c10::IntArrayRef shape, at::ScalarType dtype) {
   std::string text = "[";
@@ -51,7 +69,7 @@ std::string describe(c10::IntArrayRef shape, at::ScalarType dtype) {
 Handle store(at::Tensor tensor) {
   uint32_t slot;
   if (freeSlots().empty()) {
-    if (slots().size() >= static_cast<size_t>(kSlots)) throw std::runtime_error("more than 16 million live tensors");
+    if (slots().size() >= kSlots) throw std::runtime_error("more than 16 million live tensors");
     slot = static_cast<uint32_t>(slots().size());
     slots().emplace_back();
   } else {
@@ -60,32 +78,34 @@ Handle store(at::Tensor tensor) {
   }
   slots()[slot].tensor = std::move(tensor);
   live++;
-  return slots()[slot].generation * kSlots + slot;
+  return static_cast<double>(slots()[slot].generation * kSlots + slot);
 }
 
 const at::Tensor& load(Handle handle) {
-  Place at = place(handle);
-  if (at.slot >= slots().size()) throw BadArgument("not a tensor handle");
-  Slot& slot = slots()[at.slot];
-  if (slot.generation == at.generation && slot.tensor.defined()) return slot.tensor;
-  if (slot.generation == at.generation + 1)
-    throw BadArgument("tensor " + describe(slot.lastShape, slot.lastDtype) +
-                      " was disposed; use keep() or return it from its tidy()");
-  throw BadArgument("this tensor was disposed");
+  const Slot& slot = slotOf(handle);
+  if (holds(slot, handle)) return slot.tensor;
+  std::string what = "this tensor";
+  for (const Epitaph& past : epitaphs()) {
+    if (past.handle != static_cast<uint64_t>(handle)) continue;
+    what = "tensor " + (past.dims <= 5 ? describe({past.sizes.data(), static_cast<size_t>(past.dims)}, past.dtype)
+                                       : "of " + std::to_string(past.dims) + " dimensions " + dtypeName(past.dtype));
+  }
+  throw BadArgument(what + " was disposed; use keep() or return it from its tidy()");
 }
 
 bool release(Handle handle) {
-  Place at = place(handle);
-  if (at.slot >= slots().size()) return false;
-  Slot& slot = slots()[at.slot];
-  if (slot.generation != at.generation || !slot.tensor.defined()) return false;
-  auto sizes = slot.tensor.sizes();
-  slot.lastShape.assign(sizes.begin(), sizes.end());
-  slot.lastDtype = slot.tensor.scalar_type();
-  slot.tensor.reset();
-  slot.generation = slot.generation >= 500000000u ? 1 : slot.generation + 1;
-  freeSlots().push_back(at.slot);
+  Slot& slot = slotOf(handle);
+  if (!holds(slot, handle)) return false;
+  Epitaph& past = epitaphs()[buried++ % kEpitaphs];
+  c10::IntArrayRef sizes = sizesOf(slot.tensor);
+  past.handle = static_cast<uint64_t>(handle);
+  past.dtype = slot.tensor.scalar_type();
+  past.dims = static_cast<int32_t>(sizes.size());
+  std::copy_n(sizes.begin(), std::min(sizes.size(), past.sizes.size()), past.sizes.begin());
+  slot.generation = slot.generation + 1 == kGenerations ? 1 : slot.generation + 1;
+  freeSlots().push_back(static_cast<uint32_t>(&slot - slots().data()));
   live--;
+  slot.tensor.reset();
   return true;
 }
 
@@ -129,7 +149,7 @@ std::string dtypeName(at::ScalarType dtype) {
 
 std::string describe(const at::Tensor& tensor) {
   if (!tensor.defined()) return "undefined";
-  std::string text = describe(tensor.sizes(), tensor.scalar_type());
+  std::string text = describe(sizesOf(tensor), tensor.scalar_type());
   return tensor.device().is_cpu() ? text : text + " " + tensor.device().str();
 }
 

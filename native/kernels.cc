@@ -74,7 +74,7 @@ napi_value gatherCropFlip(Arguments& arguments) {
 // (images u8 [B,C,H,W], scale[C], shift[C], channels last) -> float32: value * scale[c] + shift[c]
 napi_value normalizeImages(Arguments& arguments) {
   napi_env env = arguments.env;
-  const at::Tensor& images = toTensor(env, arguments[0]);
+  at::Tensor images = toTensor(env, arguments[0]);  // held: reading the lists below may run a getter that frees it
   checkImages(images, at::kByte);
   auto scale = toVector<double>(env, arguments[1], toDouble), shift = toVector<double>(env, arguments[2], toDouble);
   bool last = toBool(env, arguments[3]);
@@ -125,7 +125,8 @@ napi_value sgdStep(Arguments& arguments) {
     if (!gradient.defined()) continue;
     at::Tensor buffer = momentum != 0 ? buffers[i] : at::Tensor();
     auto plain = [&](const at::Tensor& t) {
-      return t.device().is_cpu() && t.scalar_type() == at::kFloat && t.is_non_overlapping_and_dense() && t.strides() == parameter.strides();
+      return t.device().is_cpu() && t.scalar_type() == at::kFloat && t.is_non_overlapping_and_dense() &&
+             t.sizes() == parameter.sizes() && t.strides() == parameter.strides();
     };
     // A gradient may come in another layout (channels last weights): bring it to the parameter's.
     if (parameter.device().is_cpu() && gradient.scalar_type() == at::kFloat && gradient.strides() != parameter.strides() &&

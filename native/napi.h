@@ -207,6 +207,9 @@ inline TypedArray toTypedArray(napi_env env, napi_value value) {
   return array;
 }
 
+// The message of an exception without libtorch's backtrace.
+std::string messageOf(const std::exception& error);
+
 // Throws the JavaScript error for the C++ exception in flight.
 void throwCurrent(napi_env env);
 

@@ -36,8 +36,9 @@ std::vector<int64_t> toShape(napi_env env, napi_value value) {
 
 at::ScalarType toDtype(napi_env env, napi_value value) {
   int64_t code = toInt(env, value);
-  if (code < 0 || code >= static_cast<int64_t>(at::ScalarType::NumOptions)) throw BadArgument("not a dtype code");
-  return static_cast<at::ScalarType>(code);
+  for (at::ScalarType dtype : {at::kByte, at::kChar, at::kShort, at::kInt, at::kLong, at::kHalf, at::kFloat, at::kDouble, at::kBool, at::kBFloat16})
+    if (static_cast<int64_t>(dtype) == code) return dtype;
+  throw BadArgument(std::to_string(code) + " is not the code of a dtype (see dtypeCode)");
 }
 
 napi_value fromBytes(napi_env env, const TypedArray& array, at::ScalarType dtype, const std::vector<int64_t>& shape, size_t bytes) {
@@ -53,15 +54,19 @@ size_t elementSize(const TypedArray& array) { return c10::elementSize(dtypeOf(ar
 
 // (typed array, shape) -> tensor of the array's own dtype
 napi_value tensorFrom(Arguments& arguments) {
+  // The shape first: reading it may run a getter, which could take the array's memory away.
+  auto shape = toShape(arguments.env, arguments[1]);
   TypedArray array = toTypedArray(arguments.env, arguments[0]);
-  return fromBytes(arguments.env, array, dtypeOf(array), toShape(arguments.env, arguments[1]), array.length * elementSize(array));
+  return fromBytes(arguments.env, array, dtypeOf(array), shape, array.length * elementSize(array));
 }
 
 // (bytes: Uint8Array, dtype code, shape) -> tensor
 napi_value tensorFromBytes(Arguments& arguments) {
+  at::ScalarType dtype = toDtype(arguments.env, arguments[1]);
+  auto shape = toShape(arguments.env, arguments[2]);
   TypedArray array = toTypedArray(arguments.env, arguments[0]);
   if (array.type != napi_uint8_array) throw BadArgument("expected a Uint8Array");
-  return fromBytes(arguments.env, array, toDtype(arguments.env, arguments[1]), toShape(arguments.env, arguments[2]), array.length);
+  return fromBytes(arguments.env, array, dtype, shape, array.length);
 }
 
 at::Tensor dense(const at::Tensor& tensor) {

@@ -49,7 +49,9 @@ function read(value: unknown): Values {
       if (item.length !== shape[depth]) throw new TypeError('toBeAllclose: the nested arrays are uneven');
       for (const inner of item) walk(inner, depth + 1);
     } else if (depth !== shape.length || !['number', 'bigint', 'boolean'].includes(typeof item)) {
-      throw new TypeError(`toBeAllclose compares tensors, typed arrays, nested arrays and numbers, not ${String(item)}`);
+      throw new TypeError(
+        `toBeAllclose compares tensors, typed arrays, nested arrays and numbers, not ${String(item)}`,
+      );
     } else {
       flat.push(Number(item));
     }
@@ -73,7 +75,11 @@ function position(index: number, shape: readonly number[]): string {
 }
 
 /** Compare as torch.allclose does: |actual - expected| <= atol + rtol |expected|, element by element, of equal shapes. */
-export function allclose(actual: unknown, expected: unknown, tolerance: Tolerance = {}): { pass: boolean; message: string } {
+export function allclose(
+  actual: unknown,
+  expected: unknown,
+  tolerance: Tolerance = {},
+): { pass: boolean; message: string } {
   const a = read(actual);
   const b = read(expected);
   const rank = Math.max(roughness.indexOf(a.dtype), roughness.indexOf(b.dtype), 0);
@@ -83,7 +89,8 @@ export function allclose(actual: unknown, expected: unknown, tolerance: Toleranc
   const shape = a.shape ?? b.shape ?? [a.flat.length];
   const sameShape = a.shape && b.shape ? brackets(a.shape) === brackets(b.shape) : a.flat.length === b.flat.length;
   if (!sameShape) {
-    const shown = (values: Values): string => (values.shape ? brackets(values.shape) : `${values.flat.length} elements`);
+    const shown = (values: Values): string =>
+      values.shape ? brackets(values.shape) : `${values.flat.length} elements`;
     return { pass: false, message: `expected the shape ${shown(b)}, got ${shown(a)}` };
   }
   const wrong: { index: number; excess: number }[] = [];
@@ -109,5 +116,8 @@ export function allclose(actual: unknown, expected: unknown, tolerance: Toleranc
       return `  at ${position(index, shape)}: got ${x}, expected ${y}, difference ${Math.abs(x - y)}`;
     });
   const more = wrong.length > lines.length ? `\n  and ${wrong.length - lines.length} more` : '';
-  return { pass: false, message: `${wrong.length} of ${of} differ (${limits}); worst first:\n${lines.join('\n')}${more}` };
+  return {
+    pass: false,
+    message: `${wrong.length} of ${of} differ (${limits}); worst first:\n${lines.join('\n')}${more}`,
+  };
 }

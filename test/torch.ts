@@ -43,7 +43,13 @@ export function gradcheck(
     const output = fn(...leaves);
     const weights = weightsFor(output);
     const analytic = grad([output], leaves, { gradients: [weights], allowUnused: true });
-    const scalarAt = (values: readonly Tensor[]): number => noGrad(() => fn(...values).mul(weights).sum().item());
+    const scalarAt = (values: readonly Tensor[]): number =>
+      noGrad(() =>
+        fn(...values)
+          .mul(weights)
+          .sum()
+          .item(),
+      );
     for (const [i, input] of inputs.entries()) {
       const base = input.toFloat64Array();
       const numeric = base.map((center, j) => {
@@ -51,12 +57,15 @@ export function gradcheck(
           tidy(() => {
             const moved = base.slice();
             moved[j] = value;
-            return scalarAt(inputs.map((other, k) => (k === i ? tensor(moved, { shape: input.shape }) : other.detach())));
+            return scalarAt(
+              inputs.map((other, k) => (k === i ? tensor(moved, { shape: input.shape }) : other.detach())),
+            );
           });
         return (at(center + step) - at(center - step)) / (2 * step);
       });
       const { pass, message } = allclose(analytic[i] ?? new Float64Array(base.length), numeric, { rtol, atol });
-      if (!pass) throw new Error(`gradcheck: input ${i}: autograd (got) against finite differences (expected): ${message}`);
+      if (!pass)
+        throw new Error(`gradcheck: input ${i}: autograd (got) against finite differences (expected): ${message}`);
     }
   });
 }

@@ -5,45 +5,79 @@
 import { nearest } from '../base/suggest.ts';
 import { native } from './native.ts';
 import type { Handle, NativeOperator } from './native-types.ts';
+import { parseSchema } from './schema.ts';
 import type { Tensor } from './tensor.ts';
 
-type TensorClass = { wrap(handle: Handle): Tensor; is(value: unknown): value is Tensor };
+type TensorClass = { new (handle: Handle): Tensor };
 
-let tensors: TensorClass;
+let TensorOf: TensorClass;
 /** tensor.ts introduces its class here, so that the operators need not import it. */
 export function setTensorClass(cls: TensorClass): void {
-  tensors = cls;
-}
-
-function lower(value: unknown): unknown {
-  if (tensors.is(value)) return value.handle;
-  if (Array.isArray(value) && value.length > 0 && typeof value[0] === 'object') {
-    return value.map((item: unknown) => (tensors.is(item) ? item.handle : item));
-  }
-  return value;
-}
-
-function lift(code: string | undefined, value: unknown): unknown {
-  if (code === 'T') return value === null ? null : tensors.wrap(value as Handle);
-  if (code === 'L') return (value as Handle[]).map((handle) => tensors.wrap(handle));
-  return value;
+  TensorOf = cls;
 }
 
 type AnyOperator = (...values: unknown[]) => unknown;
 
-function bind(found: NativeOperator): AnyOperator {
-  const { id, results } = found;
+const articled = (value: unknown): string =>
+  Array.isArray(value) ? 'an array' : typeof value === 'object' ? 'an object' : `a ${typeof value}`;
+
+/** A handle is a number, so that a number given for a tensor must not get as far as the addon. */
+function notATensor(operator: NativeOperator, index: number, value: unknown): TypeError {
+  const { name, type } = parseSchema(operator.schema).arguments[index]!;
+  return new TypeError(`${operator.name}: argument '${name}' (${type}): expected a tensor, got ${articled(value)}`);
+}
+
+function lowerList(operator: NativeOperator, index: number, value: unknown): unknown {
+  if (!Array.isArray(value)) return value === undefined || value === null ? value : [lowerOne(operator, index, value)];
+  return value.map((item: unknown) => lowerOne(operator, index, item));
+}
+
+function lowerOne(operator: NativeOperator, index: number, value: unknown): unknown {
+  if (value instanceof TensorOf) return value.handle;
+  if (value === undefined || value === null) return value;
+  throw notATensor(operator, index, value);
+}
+
+/** Tensors to handles, in place: `values` is the caller's own rest array. */
+function lower(operator: NativeOperator, values: unknown[]): unknown[] {
+  const { parameters } = operator;
+  const count = Math.min(values.length, parameters.length);
+  for (let i = 0; i < count; i++) {
+    const code = parameters.charCodeAt(i);
+    if (code === 84)
+      values[i] = lowerOne(operator, i, values[i]); // T
+    else if (code === 76) values[i] = lowerList(operator, i, values[i]); // L
+  }
+  return values;
+}
+
+const wrap = (handle: unknown): Tensor | null => (handle === null ? null : new TensorOf(handle as Handle));
+
+function lift(code: string | undefined, value: unknown): unknown {
+  if (code === 'T') return wrap(value);
+  if (code === 'L') return (value as Handle[]).map(wrap);
+  return value;
+}
+
+function bind(operator: NativeOperator): AnyOperator {
+  const { id, results, aliases } = operator;
   const call = native().call;
-  if (results === 'T') return (...values) => tensors.wrap(call(id, ...values.map(lower)) as Handle);
-  // An in-place operator returns its first argument: hand back the very object the caller gave.
+  if (results === 'T') return (...values) => wrap(call(id, ...lower(operator, values)));
+  // An in-place operator returns one of its arguments: hand back the very object the caller gave.
   if (results === 'A') {
+    const at = aliases[0]!;
     return (...values) => {
-      call(id, ...values.map(lower));
-      return values[0];
+      const own = values[at];
+      call(id, ...lower(operator, values));
+      return own;
     };
   }
-  if (results.length <= 1) return (...values) => lift(results, call(id, ...values.map(lower)));
-  return (...values) => (call(id, ...values.map(lower)) as unknown[]).map((value, i) => lift(results[i], value));
+  if (results.length <= 1) return (...values) => lift(results, call(id, ...lower(operator, values)));
+  return (...values) => {
+    const given = values.slice();
+    const all = call(id, ...lower(operator, values)) as unknown[];
+    return all.map((value, i) => (aliases[i]! >= 0 ? given[aliases[i]!] : lift(results[i], value)));
+  };
 }
 
 function find(name: string): NativeOperator {

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { inspect } from 'node:util';
 import { describe, expect, test } from 'vitest';
-import { type DType, operator, Tensor, tensor, tensorFromBytes, tidy, zeros } from './index.ts';
+import { type DType, ones, operator, Tensor, tensor, tensorFromBytes, tidy, zeros } from './index.ts';
 import { formatTensor } from './inspect.ts';
 
 interface Case {
@@ -24,11 +24,14 @@ function build({ dtype, shape, bytes, arange, derive }: Case): Tensor {
     if (bytes !== undefined) return tensorFromBytes(Buffer.from(bytes, 'base64'), dtype, shape);
     const [start, step] = arange!;
     const count = shape.reduce((a, b) => a * b, 1);
-    return tensor(Float64Array.from({ length: count }, (_, i) => start + i * step), { shape, dtype });
+    return tensor(
+      Float64Array.from({ length: count }, (_, i) => start + i * step),
+      { shape, dtype },
+    );
   });
   if (!derive) return made;
   made.requiresGrad_();
-  return derive === 'leaf' ? made : derive === 'add' ? made.add(1) : made.reshape([-1]);
+  return derive === 'leaf' ? made : derive === 'add' ? made.add(ones([])) : made.reshape([-1]);
 }
 
 describe('reads as PyTorch prints', () => {

@@ -60,7 +60,12 @@ function formatElements(data: ArrayLike<number> | BigInt64Array, dtype: DType): 
 }
 
 /** Nest the elements in brackets; `elided` says which dimensions left out their middle. */
-function layOut(texts: readonly string[], shape: readonly number[], elided: readonly boolean[], indent: number): string {
+function layOut(
+  texts: readonly string[],
+  shape: readonly number[],
+  elided: readonly boolean[],
+  indent: number,
+): string {
   const [size, ...inner] = shape;
   if (size === undefined) return texts[0]!;
   const step = inner.reduce((product, n) => product * n, 1);

@@ -9,8 +9,12 @@ export interface NativeOperator {
   name: string;
   /** The schema of the libtorch that is loaded. */
   schema: string;
-  /** One letter a result: T tensor, L list of tensors, A the argument itself (in-place), V a plain value. */
+  /** One letter an argument: T tensor, L list of tensors, V anything else. */
+  parameters: string;
+  /** One letter a result: T tensor, L list of tensors, A an argument itself (in-place), V a plain value. */
   results: string;
+  /** For each result, the argument it is, or -1. */
+  aliases: number[];
 }
 
 type TypedArray = Uint8Array | Int8Array | Int16Array | Int32Array | Float32Array | Float64Array | BigInt64Array;

@@ -2,8 +2,9 @@
  * @file The table of libtorch operators in use. Each line is the operator's own schema, which gives the TypeScript signature
  * (schema.ts) and is compared with the loaded libtorch's by ops.test.ts. Any other operator: `operator('aten::name.overload')`.
  */
-import type { OperatorFunction } from './schema.ts';
+
 import { defineOperators } from './dispatch.ts';
+import type { OperatorFunction } from './schema.ts';
 
 export const schemas = {
   // Pointwise arithmetic
@@ -100,7 +101,8 @@ export const schemas = {
   topk: 'aten::topk(Tensor self, int k, int dim=-1, bool largest=True, bool sorted=True) -> (Tensor, Tensor)',
   cumsum: 'aten::cumsum(Tensor self, int dim, *, ScalarType? dtype=None) -> Tensor',
   logsumexp: 'aten::logsumexp(Tensor self, int[1] dim, bool keepdim=False) -> Tensor',
-  vectorNorm: 'aten::linalg_vector_norm(Tensor self, Scalar ord=2, int[1]? dim=None, bool keepdim=False, *, ScalarType? dtype=None) -> Tensor',
+  vectorNorm:
+    'aten::linalg_vector_norm(Tensor self, Scalar ord=2, int[1]? dim=None, bool keepdim=False, *, ScalarType? dtype=None) -> Tensor',
   bincount: 'aten::bincount(Tensor self, Tensor? weights=None, int minlength=0) -> Tensor',
   histc: 'aten::histc(Tensor self, int bins=100, Scalar min=0, Scalar max=0) -> Tensor',
 
@@ -147,7 +149,8 @@ export const schemas = {
   flip: 'aten::flip(Tensor self, int[] dims) -> Tensor',
   roll: 'aten::roll(Tensor self, int[1] shifts, int[1] dims=[]) -> Tensor',
   repeat: 'aten::repeat(Tensor self, int[] repeats) -> Tensor',
-  repeatInterleave: 'aten::repeat_interleave.self_int(Tensor self, int repeats, int? dim=None, *, int? output_size=None) -> Tensor',
+  repeatInterleave:
+    'aten::repeat_interleave.self_int(Tensor self, int repeats, int? dim=None, *, int? output_size=None) -> Tensor',
   constantPad: 'aten::constant_pad_nd(Tensor self, int[] pad, Scalar value=0) -> Tensor',
   unfold: 'aten::unfold(Tensor(a) self, int dimension, int size, int step) -> Tensor(a)',
   oneHot: 'aten::one_hot(Tensor self, int num_classes=-1) -> Tensor',
@@ -155,16 +158,24 @@ export const schemas = {
   nonzero: 'aten::nonzero(Tensor self) -> Tensor',
 
   // Creation, copies and types
-  empty: 'aten::empty.memory_format(int[] size, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None, MemoryFormat? memory_format=None) -> Tensor',
-  zeros: 'aten::zeros(int[] size, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor',
+  empty:
+    'aten::empty.memory_format(int[] size, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None, MemoryFormat? memory_format=None) -> Tensor',
+  zeros:
+    'aten::zeros(int[] size, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor',
   ones: 'aten::ones(int[] size, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor',
   full: 'aten::full(int[] size, Scalar fill_value, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor',
-  arange: 'aten::arange.start_step(Scalar start, Scalar end, Scalar step=1, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor',
-  linspace: 'aten::linspace(Scalar start, Scalar end, int steps, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor',
-  emptyLike: 'aten::empty_like(Tensor self, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None, MemoryFormat? memory_format=None) -> Tensor',
-  zerosLike: 'aten::zeros_like(Tensor self, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None, MemoryFormat? memory_format=None) -> Tensor',
-  onesLike: 'aten::ones_like(Tensor self, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None, MemoryFormat? memory_format=None) -> Tensor',
-  fullLike: 'aten::full_like(Tensor self, Scalar fill_value, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None, MemoryFormat? memory_format=None) -> Tensor',
+  arange:
+    'aten::arange.start_step(Scalar start, Scalar end, Scalar step=1, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor',
+  linspace:
+    'aten::linspace(Scalar start, Scalar end, int steps, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor',
+  emptyLike:
+    'aten::empty_like(Tensor self, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None, MemoryFormat? memory_format=None) -> Tensor',
+  zerosLike:
+    'aten::zeros_like(Tensor self, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None, MemoryFormat? memory_format=None) -> Tensor',
+  onesLike:
+    'aten::ones_like(Tensor self, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None, MemoryFormat? memory_format=None) -> Tensor',
+  fullLike:
+    'aten::full_like(Tensor self, Scalar fill_value, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None, MemoryFormat? memory_format=None) -> Tensor',
   clone: 'aten::clone(Tensor self, *, MemoryFormat? memory_format=None) -> Tensor',
   contiguous: 'aten::contiguous(Tensor(a) self, *, MemoryFormat memory_format=0) -> Tensor(a)',
   detach: 'aten::detach(Tensor(a) self) -> Tensor(a)',
@@ -172,34 +183,47 @@ export const schemas = {
   copy_: 'aten::copy_(Tensor(a!) self, Tensor src, bool non_blocking=False) -> Tensor(a!)',
   fill_: 'aten::fill_.Scalar(Tensor(a!) self, Scalar value) -> Tensor(a!)',
   zero_: 'aten::zero_(Tensor(a!) self) -> Tensor(a!)',
-  toDtype: 'aten::to.dtype(Tensor(a) self, ScalarType dtype, bool non_blocking=False, bool copy=False, MemoryFormat? memory_format=None) -> Tensor(a)',
-  toDevice: 'aten::to.device(Tensor(a) self, Device device, ScalarType dtype, bool non_blocking=False, bool copy=False, MemoryFormat? memory_format=None) -> Tensor(a)',
-  toCopy: 'aten::_to_copy(Tensor self, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None, bool non_blocking=False, MemoryFormat? memory_format=None) -> Tensor',
+  toDtype:
+    'aten::to.dtype(Tensor(a) self, ScalarType dtype, bool non_blocking=False, bool copy=False, MemoryFormat? memory_format=None) -> Tensor(a)',
+  toDevice:
+    'aten::to.device(Tensor(a) self, Device device, ScalarType dtype, bool non_blocking=False, bool copy=False, MemoryFormat? memory_format=None) -> Tensor(a)',
+  toCopy:
+    'aten::_to_copy(Tensor self, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None, bool non_blocking=False, MemoryFormat? memory_format=None) -> Tensor',
 
   // Random
   normal_: 'aten::normal_(Tensor(a!) self, float mean=0., float std=1., *, Generator? generator=None) -> Tensor(a!)',
   uniform_: 'aten::uniform_(Tensor(a!) self, float from=0., float to=1., *, Generator? generator=None) -> Tensor(a!)',
   bernoulli: 'aten::bernoulli.p(Tensor self, float p, *, Generator? generator=None) -> Tensor',
-  randperm: 'aten::randperm(int n, *, ScalarType? dtype=4, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor',
-  multinomial: 'aten::multinomial(Tensor self, int num_samples, bool replacement=False, *, Generator? generator=None) -> Tensor',
+  randperm:
+    'aten::randperm(int n, *, ScalarType? dtype=4, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor',
+  multinomial:
+    'aten::multinomial(Tensor self, int num_samples, bool replacement=False, *, Generator? generator=None) -> Tensor',
 
   // Networks
-  conv2d: 'aten::conv2d(Tensor input, Tensor weight, Tensor? bias=None, int[2] stride=1, int[2] padding=0, int[2] dilation=1, int groups=1) -> Tensor',
-  convTranspose2d: 'aten::conv_transpose2d.input(Tensor input, Tensor weight, Tensor? bias=None, int[2] stride=1, int[2] padding=0, int[2] output_padding=0, int groups=1, int[2] dilation=1) -> Tensor',
-  batchNorm: 'aten::batch_norm(Tensor input, Tensor? weight, Tensor? bias, Tensor? running_mean, Tensor? running_var, bool training, float momentum, float eps, bool cudnn_enabled) -> Tensor',
+  conv2d:
+    'aten::conv2d(Tensor input, Tensor weight, Tensor? bias=None, int[2] stride=1, int[2] padding=0, int[2] dilation=1, int groups=1) -> Tensor',
+  convTranspose2d:
+    'aten::conv_transpose2d.input(Tensor input, Tensor weight, Tensor? bias=None, int[2] stride=1, int[2] padding=0, int[2] output_padding=0, int groups=1, int[2] dilation=1) -> Tensor',
+  batchNorm:
+    'aten::batch_norm(Tensor input, Tensor? weight, Tensor? bias, Tensor? running_mean, Tensor? running_var, bool training, float momentum, float eps, bool cudnn_enabled) -> Tensor',
   relu: 'aten::relu(Tensor self) -> Tensor',
   relu_: 'aten::relu_(Tensor(a!) self) -> Tensor(a!)',
   leakyRelu: 'aten::leaky_relu(Tensor self, Scalar negative_slope=0.01) -> Tensor',
   leakyRelu_: 'aten::leaky_relu_(Tensor(a!) self, Scalar negative_slope=0.01) -> Tensor(a!)',
   hardtanh: 'aten::hardtanh(Tensor self, Scalar min_val=-1, Scalar max_val=1) -> Tensor',
   dropout: 'aten::dropout(Tensor input, float p, bool train) -> Tensor',
-  maxPool2d: 'aten::max_pool2d(Tensor self, int[2] kernel_size, int[2] stride=[], int[2] padding=0, int[2] dilation=1, bool ceil_mode=False) -> Tensor',
-  avgPool2d: 'aten::avg_pool2d(Tensor self, int[2] kernel_size, int[2] stride=[], int[2] padding=0, bool ceil_mode=False, bool count_include_pad=True, int? divisor_override=None) -> Tensor',
+  maxPool2d:
+    'aten::max_pool2d(Tensor self, int[2] kernel_size, int[2] stride=[], int[2] padding=0, int[2] dilation=1, bool ceil_mode=False) -> Tensor',
+  avgPool2d:
+    'aten::avg_pool2d(Tensor self, int[2] kernel_size, int[2] stride=[], int[2] padding=0, bool ceil_mode=False, bool count_include_pad=True, int? divisor_override=None) -> Tensor',
   adaptiveAvgPool2d: 'aten::adaptive_avg_pool2d(Tensor self, int[2] output_size) -> Tensor',
   adaptiveMaxPool2d: 'aten::adaptive_max_pool2d(Tensor self, int[2] output_size) -> (Tensor, Tensor)',
-  upsampleNearest2d: 'aten::upsample_nearest2d(Tensor self, int[2] output_size, float? scales_h=None, float? scales_w=None) -> Tensor',
-  upsampleBilinear2d: 'aten::upsample_bilinear2d(Tensor self, int[2] output_size, bool align_corners, float? scales_h=None, float? scales_w=None) -> Tensor',
-  gridSampler2d: 'aten::grid_sampler_2d(Tensor input, Tensor grid, int interpolation_mode, int padding_mode, bool align_corners) -> Tensor',
+  upsampleNearest2d:
+    'aten::upsample_nearest2d(Tensor self, int[2] output_size, float? scales_h=None, float? scales_w=None) -> Tensor',
+  upsampleBilinear2d:
+    'aten::upsample_bilinear2d(Tensor self, int[2] output_size, bool align_corners, float? scales_h=None, float? scales_w=None) -> Tensor',
+  gridSampler2d:
+    'aten::grid_sampler_2d(Tensor input, Tensor grid, int interpolation_mode, int padding_mode, bool align_corners) -> Tensor',
   affineGrid: 'aten::affine_grid_generator(Tensor theta, int[] size, bool align_corners) -> Tensor',
   im2col: 'aten::im2col(Tensor self, int[2] kernel_size, int[2] dilation, int[2] padding, int[2] stride) -> Tensor',
   softmax: 'aten::softmax.int(Tensor self, int dim, ScalarType? dtype=None) -> Tensor',
@@ -207,8 +231,10 @@ export const schemas = {
   logSigmoid: 'aten::log_sigmoid(Tensor self) -> Tensor',
 
   // Losses
-  crossEntropyLoss: 'aten::cross_entropy_loss(Tensor self, Tensor target, Tensor? weight=None, int reduction=1, int ignore_index=-100, float label_smoothing=0.) -> Tensor',
-  nllLoss: 'aten::nll_loss_nd(Tensor self, Tensor target, Tensor? weight=None, int reduction=1, int ignore_index=-100) -> Tensor',
+  crossEntropyLoss:
+    'aten::cross_entropy_loss(Tensor self, Tensor target, Tensor? weight=None, int reduction=1, int ignore_index=-100, float label_smoothing=0.) -> Tensor',
+  nllLoss:
+    'aten::nll_loss_nd(Tensor self, Tensor target, Tensor? weight=None, int reduction=1, int ignore_index=-100) -> Tensor',
   klDiv: 'aten::kl_div(Tensor self, Tensor target, int reduction=1, *, bool log_target=False) -> Tensor',
   mseLoss: 'aten::mse_loss(Tensor self, Tensor target, int reduction=1) -> Tensor',
   l1Loss: 'aten::l1_loss(Tensor self, Tensor target, int reduction=1) -> Tensor',
@@ -220,8 +246,8 @@ export const schemas = {
   foreachMul_: 'aten::_foreach_mul_.Scalar(Tensor(a!)[] self, Scalar scalar) -> ()',
   foreachZero_: 'aten::_foreach_zero_(Tensor(a!)[] self) -> ()',
   foreachNorm: 'aten::_foreach_norm.Scalar(Tensor[] self, Scalar ord=2) -> Tensor[]',
-  foreachAddcmul_: 'aten::_foreach_addcmul_.Scalar(Tensor(a!)[] self, Tensor[] tensor1, Tensor[] tensor2, Scalar value=1) -> ()',
-
+  foreachAddcmul_:
+    'aten::_foreach_addcmul_.Scalar(Tensor(a!)[] self, Tensor[] tensor1, Tensor[] tensor2, Scalar value=1) -> ()',
 } as const;
 
 type Schemas = typeof schemas;

@@ -7,7 +7,8 @@ import { native } from './native.ts';
 export const defaultThreads = (): number => availableParallelism();
 
 export function setNumThreads(threads: number): void {
-  if (!Number.isInteger(threads) || threads < 1) throw new UserError(`threads must be a positive integer, got ${threads}`);
+  if (!Number.isInteger(threads) || threads < 1)
+    throw new UserError(`threads must be a positive integer, got ${threads}`);
   native().setThreads(threads);
 }
 export const getNumThreads = (): number => native().getThreads();
@@ -50,7 +51,8 @@ export function checkDevice(device: string): string {
   if (!match) throw new UserError(`unknown device '${device}'`, { hint: 'known: cpu, cuda, cuda:0, cuda:1, …' });
   const count = native().cudaDevices();
   const index = Number(match[1] ?? 0);
-  if (count === 0) throw new UserError(`device '${device}': this libtorch sees no CUDA device`, { hint: 'use --device cpu' });
+  if (count === 0)
+    throw new UserError(`device '${device}': this libtorch sees no CUDA device`, { hint: 'use --device cpu' });
   if (index >= count) throw new UserError(`device '${device}': there are ${count} CUDA devices, counted from 0`);
   return `cuda:${index}`;
 }

@@ -44,7 +44,7 @@ type Results<Text extends string, Done extends unknown[] = []> = Text extends `$
   : [...Done, Result<Text>];
 
 type Result<Text extends string> = Text extends '()'
-  ? void
+  ? undefined
   : Text extends `Tensor${infer Tail}`
     ? Tail extends `${string}[]`
       ? Tensor[]

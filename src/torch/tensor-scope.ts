@@ -20,7 +20,12 @@ export function track(tensor: Tensor): void {
   else backstop.register(tensor, tensor.handle);
 }
 
-function collect(value: unknown, found: Set<Tensor>, isTensor: (value: unknown) => value is Tensor, seen: Set<object>): void {
+function collect(
+  value: unknown,
+  found: Set<Tensor>,
+  isTensor: (value: unknown) => value is Tensor,
+  seen: Set<object>,
+): void {
   if (isTensor(value)) {
     found.add(value);
     return;
@@ -76,7 +81,9 @@ export function tidy<T>(fn: () => T): T {
   try {
     const result = fn();
     if (typeof result === 'object' && result !== null && 'then' in result && typeof result.then === 'function') {
-      throw new TypeError('tidy() is synchronous: its function returned a promise, whose tensors would be freed under it');
+      throw new TypeError(
+        'tidy() is synchronous: its function returned a promise, whose tensors would be freed under it',
+      );
     }
     survivors = new Set();
     collect(result, survivors, isTensor, new Set());
