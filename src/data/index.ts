@@ -1,0 +1,13 @@
+/** Datasets in memory: readers for CIFAR and IDX files, generated pictures, their registry, and downloading. */
+export { type GetOptions, type GetResult, getDataset } from './download.ts';
+export {
+  classCounts,
+  holdout,
+  type ImageSet,
+  limitPerClass,
+  type Split,
+  subset,
+} from './image-set.ts';
+export { DATASETS, type DatasetInfo, datasetInfo, type LoadOptions, loadDataset, type Rgb } from './registry.ts';
+export { generateSynthetic } from './synthetic.ts';
+export type { Progress } from './transfer.ts';
