@@ -108,7 +108,7 @@ describe('refused', () => {
   ])('%s.%s as an attack', async (module, name) => {
     const message = await refusal(() => load(reduce(global(module, name), text('id'))));
     expect(message).toBe(
-      `x.pth was not loaded: its pickle asks Python to run '${module}.${name}'. Weights never need that; an attack does | ` +
+      `x.pth was not loaded: its pickle asks Python to run '${module.replace('__builtin__', 'builtins')}.${name}'. Weights never need that; an attack does | ` +
         'no code was run here; do not open this file with torch.load either',
     );
   });
@@ -120,10 +120,17 @@ describe('refused', () => {
   });
 
   it('a class of the training code, with what to do', async () => {
-    expect(await refusal(() => load(global('models.resnet', 'ResNet'), ')', 0x81))).toBe(
-      "x.pth was not loaded: its pickle needs the class or function 'models.resnet.ResNet'. Only tensors and plain values are read; " +
-        'no code is run | if you trust the file, save its weights alone with PyTorch: ' +
-        `torch.save(torch.load("x.pth", weights_only=False)['state_dict'], 'weights.pth'), or model.state_dict() where it holds a whole model`,
+    expect(await refusal(() => load(global('utils.meters', 'AverageMeter'), ')', 0x81))).toBe(
+      "x.pth was not loaded: its pickle needs the class or function 'utils.meters.AverageMeter'. " +
+        'Only tensors and plain values are read; no code is run | if you trust it, save the weights alone with PyTorch: ' +
+        `torch.save(torch.load("x.pth", weights_only=False)['state_dict'], 'weights.pth'), with the key that holds them`,
+    );
+  });
+
+  it('a whole model', async () => {
+    expect(await refusal(() => load(global('torch.nn.modules.container', 'Sequential')))).toBe(
+      "x.pth was not loaded: it holds a whole model ('torch.nn.modules.container.Sequential'), not weights. No code is run | " +
+        `if you trust it, in Python with the model's code: torch.save(torch.load("x.pth", weights_only=False).state_dict(), 'weights.pth')`,
     );
   });
 

@@ -119,25 +119,29 @@ const dangerous =
 
 /** The error for a class or function outside the tables: names it, says that nothing was loaded, and what to do. */
 export function refusedGlobal(file: string, path: string): UserError {
-  const quoted = printable(path);
-  const name = basename(file);
-  if (dangerous.test(canonicalPath(path))) {
+  const canonical = canonicalPath(path);
+  const quoted = printable(canonical);
+  const load = `torch.load(${JSON.stringify(basename(file))}, weights_only=False)`;
+  if (dangerous.test(canonical)) {
     return new UserError(
       `${file} was not loaded: its pickle asks Python to run ${quoted}. Weights never need that; an attack does`,
-      {
-        hint: 'no code was run here; do not open this file with torch.load either',
-      },
+      { hint: 'no code was run here; do not open this file with torch.load either' },
     );
   }
-  if (path === 'torch.storage._load_from_bytes') {
+  if (canonical === 'torch.storage._load_from_bytes') {
     return new UserError(`${file} was not loaded: it was written with pickle.dump, not with torch.save`, {
-      hint: `in the Python that made it: torch.save(model.state_dict(), ${JSON.stringify(name)})`,
+      hint: "in the Python that made it: torch.save(model.state_dict(), 'weights.pth')",
+    });
+  }
+  if (/^torch\.nn\.modules\./.test(canonical)) {
+    return new UserError(`${file} was not loaded: it holds a whole model (${quoted}), not weights. No code is run`, {
+      hint: `if you trust it, in Python with the model's code: torch.save(${load}.state_dict(), 'weights.pth')`,
     });
   }
   return new UserError(
     `${file} was not loaded: its pickle needs the class or function ${quoted}. Only tensors and plain values are read; no code is run`,
     {
-      hint: `if you trust the file, save its weights alone with PyTorch: torch.save(torch.load(${JSON.stringify(name)}, weights_only=False)['state_dict'], 'weights.pth'), or model.state_dict() where it holds a whole model`,
+      hint: `if you trust it, save the weights alone with PyTorch: torch.save(${load}['state_dict'], 'weights.pth'), with the key that holds them`,
     },
   );
 }

@@ -74,7 +74,7 @@ describe('refused', () => {
     [
       'a storage cut short',
       legacyCheckpoint(good, [['0', 4, storage.subarray(1)]]),
-      /storage '0' should have 16 bytes, 15 bytes are left/,
+      /storage '0' should have 16 bytes, but the file has only 15 bytes left/,
     ],
     ['a storage that is missing', legacyCheckpoint(good, []), /data of storage '0' is missing/],
     ['an unused storage', legacyCheckpoint(program('N'), [['0', 4, storage]]), /no tensor uses storage '0'/],

@@ -74,7 +74,7 @@ export function readLegacyCheckpoint(bytes: Uint8Array, name: string): unknown {
       from += 8;
       if (size > bytes.length - from) {
         throw damaged(
-          `storage ${printable(storage.key)} should have ${byteText(size)}, ${byteText(bytes.length - from)} are left`,
+          `storage ${printable(storage.key)} should have ${byteText(size)}, but the file has only ${byteText(bytes.length - from)} left`,
         );
       }
       result.set(storage.key, bytes.subarray(from, from + size));

@@ -134,7 +134,7 @@ print(z.testzip(), len(z.namelist()), z.namelist()[0], *sorted({op.name for op, 
       /'list' is neither a number, a string, a boolean nor null/,
     );
     expect(await write({}, { ...good, shape: [3] })).toMatch(
-      /tensor 'w': uint8 \[3\] takes 3 bytes, but 1 byte were given/,
+      /tensor 'w': uint8 \[3\] takes 3 bytes, but its data has 1 byte/,
     );
     expect(() => readFileSync(join(folder, 'never.pth'))).toThrow('ENOENT');
   });

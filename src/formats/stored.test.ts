@@ -87,7 +87,7 @@ describe('checkStored', () => {
   it('accepts bytes that match and refuses others, naming the tensor', () => {
     expect(() => checkStored('a.pth', 'w', tensor('int16', '00010002', [2]))).not.toThrow();
     expect(() => checkStored('a.pth', 'w', tensor('int16', '000100', [2]))).toThrow(
-      "cannot write a.pth: tensor 'w': int16 [2] takes 4 bytes, but 3 bytes were given",
+      "cannot write a.pth: tensor 'w': int16 [2] takes 4 bytes, but its data has 3 bytes",
     );
     expect(() => checkStored('a.pth', 'w', tensor('int16', '', [-1]))).toThrow('size -1');
     expect(() => checkStored('a.pth', 'w', tensor('int4' as StoredDType, '', [0]))).toThrow("unknown dtype 'int4'");

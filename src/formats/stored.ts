@@ -79,7 +79,9 @@ export function checkStored(path: string, name: string, tensor: StoredTensor): v
   if (problem) throw wrong(problem);
   const expected = elementCount(shape) * bytesPerElement[dtype];
   if (data.length !== expected) {
-    throw wrong(`${dtype} [${shape.join(', ')}] takes ${byteText(expected)}, but ${byteText(data.length)} were given`);
+    throw wrong(
+      `${dtype} [${shape.join(', ')}] takes ${byteText(expected)}, but its data has ${byteText(data.length)}`,
+    );
   }
 }
 
