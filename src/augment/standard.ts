@@ -23,8 +23,9 @@ export interface CropFlip {
 export function drawCropFlip(seed: number, epoch: number, index: Int32Array, options: StandardOptions): CropFlip {
   const draws = { top: new Int32Array(index.length), left: new Int32Array(index.length), flip: new Int32Array(index.length) };
   const { padding, flip } = options;
+  const ofEpoch = stream(seed, 'crop-flip', epoch);
   for (const [i, sample] of index.entries()) {
-    const random = stream(seed, 'crop-flip', epoch, sample);
+    const random = ofEpoch.child(sample);
     draws.top[i] = random.int(2 * padding + 1);
     draws.left[i] = random.int(2 * padding + 1);
     draws.flip[i] = flip && random.bernoulli() ? 1 : 0;

@@ -1,5 +1,6 @@
 import { type Normalization, renormalizer } from '../augment/index.ts';
 import type { ImageModel } from '../models/index.ts';
+import { foldBatchNorm } from '../nn/index.ts';
 import { noGrad, type Tensor, tidy } from '../torch/index.ts';
 import { type Precision, withPrecision } from '../nn/precision.ts';
 
@@ -14,7 +15,7 @@ export interface TeacherOptions {
 
 /**
  * A frozen network to learn from: in eval mode, without gradients, with its own normalisation, in nobody's optimizer and in
- * no student's checkpoint. Takes ownership of the network.
+ * no student's checkpoint. Takes ownership of the network and folds its batch norm into its convolutions.
  */
 export class Teacher {
   readonly classes: number;
@@ -25,7 +26,8 @@ export class Teacher {
 
   constructor(network: ImageModel, options: TeacherOptions) {
     this.classes = network.classes;
-    this.#network = network.freeze().eval();
+    // Batch norm in eval mode is a scale and a shift: inside the convolutions it costs nothing.
+    this.#network = foldBatchNorm(network.freeze().eval());
     this.#precision = options.precision;
     this.#device = options.device ?? 'cpu';
     this.#renormalize = renormalizer(options.inputNormalization, options.normalization);

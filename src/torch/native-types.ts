@@ -87,7 +87,7 @@ export interface NativeAddon {
     flip: Int32Array,
     padding: number,
   ): Handle;
-  normalizeImages(images: Handle, scale: readonly number[], shift: readonly number[], channelsLast: boolean): Handle;
+  normalizeImages(images: Handle, table: Float32Array, channelsLast: boolean): Handle;
   sgdStep(
     parameters: readonly Handle[],
     buffers: readonly Handle[],
