@@ -19,7 +19,8 @@ export interface SGDOptions {
  *
  *     d = gradient + weightDecay * p;  m = momentum * m + (1 - dampening) * d;  p -= lr * (nesterov ? d + momentum * m : m)
  *
- * The first step takes m = d. A parameter without a gradient is left alone. Owns its momentum buffers: dispose it.
+ * A parameter's first gradient gives m = d. A parameter without a gradient is left alone, weight decay included. Owns its
+ * momentum buffers: dispose it.
  */
 export class SGD {
   lr: number;
@@ -31,6 +32,8 @@ export class SGD {
   readonly #names: string[];
   readonly #parameters: Tensor[];
   readonly #buffers: Tensor[];
+  /** Which parameters had a gradient before. Kept where dampening needs it. */
+  readonly #started: boolean[] = [];
 
   constructor(parameters: ReadonlyMap<string, Tensor>, options: SGDOptions) {
     const { lr, momentum = 0, weightDecay = 0, dampening = 0, nesterov = false } = options;
@@ -58,17 +61,33 @@ export class SGD {
   }
 
   step(): void {
+    const all = [...this.#parameters.keys()];
+    // Where nothing is damped, the rule gives m = d by itself: the buffers start at zero.
+    if (this.dampening === 0 || this.momentum === 0) {
+      this.#update(all, this.#steps === 0);
+    } else {
+      const first = all.filter((i) => !this.#started[i] && tidy(() => this.#parameters[i]!.grad !== null));
+      for (const i of first) this.#started[i] = true;
+      this.#update(first, true);
+      this.#update(
+        all.filter((i) => !first.includes(i)),
+        false,
+      );
+    }
+    this.#steps++;
+  }
+
+  #update(which: readonly number[], first: boolean): void {
     native().sgdStep(
-      this.#parameters.map((p) => p.handle),
-      this.#buffers.map((b) => b.handle),
-      this.#steps === 0,
+      which.map((i) => this.#parameters[i]!.handle),
+      this.#buffers.length === 0 ? [] : which.map((i) => this.#buffers[i]!.handle),
+      first,
       this.lr,
       this.momentum,
       this.dampening,
       this.weightDecay,
       this.nesterov,
     );
-    this.#steps++;
   }
 
   zeroGrad(): void {
@@ -80,12 +99,24 @@ export class SGD {
     return new Map(this.#buffers.map((buffer, i) => [this.#names[i]!, buffer]));
   }
 
-  /** Continue where another optimizer of the same parameters stopped after `steps` updates. */
+  /**
+   * Continue where another optimizer of the same parameters stopped after `steps` updates. All or nothing.
+   *
+   * @throws UserError naming the parameter whose momentum is missing or of another shape
+   */
   loadStateDict(state: ReadonlyMap<string, Tensor>, steps: number): void {
+    const sources = this.#buffers.map((buffer, i) => {
+      const name = this.#names[i]!;
+      const source = state.get(name);
+      if (!source) throw new UserError(`the checkpoint has no momentum for ${name}`);
+      const [expected, found] = [buffer.shape.join(', '), source.shape.join(', ')];
+      if (expected !== found)
+        throw new UserError(`the momentum of ${name} is [${found}], the parameter is [${expected}]`);
+      return source;
+    });
     for (const [i, buffer] of this.#buffers.entries()) {
-      const source = state.get(this.#names[i]!);
-      if (!source) throw new UserError(`the checkpoint has no momentum for ${this.#names[i]}`);
-      noGrad(() => tidy(() => buffer.copy_(source)));
+      noGrad(() => tidy(() => buffer.copy_(sources[i]!)));
+      if (this.dampening !== 0) this.#started[i] = tidy(() => buffer.abs().sum().item() > 0);
     }
     this.#steps = steps;
   }
