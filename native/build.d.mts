@@ -1,4 +1,5 @@
 import type { BuildInfo } from './current.mjs';
+import type { Attempt, Libtorch } from './locate.mjs';
 
 export interface BuildOptions {
   /** Compile everything again. */
@@ -9,14 +10,9 @@ export interface BuildOptions {
   env?: NodeJS.ProcessEnv;
 }
 
-export class BuildError extends Error {
-  readonly output: string;
-  readonly likelyCause: string;
-  readonly remedy: string;
-  /** What is not installed, if that is why. */
-  readonly missing: 'libtorch' | 'compiler' | undefined;
-  report(): string;
-}
-
+export function chooseLibtorch(options?: { env?: NodeJS.ProcessEnv; buildDir?: string }): {
+  libtorch: Libtorch | undefined;
+  tried: Attempt[];
+};
 export function build(options?: BuildOptions): Promise<{ built: boolean; info: BuildInfo }>;
-export function smokeTest(addon: string): Promise<{ version: string; openmp: string[] } | { failure: string }>;
+export { BuildError, smokeTest } from './compile.mjs';

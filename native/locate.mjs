@@ -171,10 +171,7 @@ export function locateLibtorch(options = {}) {
  * @param {Attempt[]} tried
  */
 export function describeAttempts(tried) {
-  return tried.map(({ source, where, reason }) => {
-    const label = source === 'LIBTORCH' ? `LIBTORCH=${where}` : where;
-    return `${label}: ${reason}`;
-  });
+  return tried.map(({ source, where, reason }) => `${source === 'LIBTORCH' ? `LIBTORCH=${where}` : where}: ${reason}`);
 }
 
 /**

@@ -21,4 +21,4 @@ export function describeMachine(look?: {
   has?: (command: string) => boolean;
 }): Machine;
 export function planInstall(missing: Missing[], machine: Machine): { apt?: string[] };
-export function instructions(missing: Missing[], machine: Machine, details: string): string;
+export function instructions(missing: Partial<Record<Missing, string>>, machine: Machine): string;

@@ -83,58 +83,56 @@ const compilerCommand = {
 /**
  * The message where setup cannot go on by itself: what is missing, where it was looked for, and what to type.
  *
- * @param {Missing[]} missing
+ * @param {Partial<Record<Missing, string>>} missing each with what was tried
  * @param {Machine} machine
- * @param {string} details
  */
-export function instructions(missing, machine, details) {
+export function instructions(missing, machine) {
   const prefix = machine.root || machine.system === 'macos' || !machine.sudo ? '' : 'sudo ';
   const asRoot = !machine.root && !machine.sudo && machine.system !== 'macos' ? ' (as root)' : '';
   const lines = [];
-  if (missing.includes('compiler')) {
-    const command = compilerCommand[machine.system];
-    lines.push(
-      machine.compilerChosen
-        ? 'The compiler named in CXX cannot be used.'
-        : 'No C++ compiler that can be used was found.',
-      details,
-      '',
-    );
-    if (machine.compilerChosen) lines.push('Correct CXX, or unset it.');
-    else lines.push(command ? `Install one${asRoot}:\n  ${prefix}${command}` : 'Install g++ or clang++.');
-  }
-  if (missing.includes('libtorch')) {
+  if (missing.libtorch !== undefined) {
     lines.push(
       machine.chosen ? `The libtorch that ${machine.chosen} names cannot be used:` : 'libtorch was not found:',
-      details,
+      missing.libtorch,
       '',
-      machine.chosen
-        ? `Correct ${machine.chosen}, or unset it to use the system's libtorch. Any one of these gives a libtorch on ${machine.name}:`
-        : `Any one of these will do on ${machine.name}:`,
     );
+    if (machine.chosen) {
+      lines.push(`Correct ${machine.chosen}, or unset it to use the system's libtorch.`);
+    }
+    lines.push(`Any one of these gives a libtorch on ${machine.name}; then run the same command again.`);
+    if (machine.system === 'alpine') {
+      lines.pop();
+      lines.push('Alpine has none: libtorch is not built for its C library. Use a Debian-based image.');
+      return lines.join('\n');
+    }
     if (machine.system === 'debian') {
       lines.push(
         '',
         `  Debian's or Ubuntu's packages${asRoot}:`,
         `    ${prefix}apt-get update && ${prefix}apt-get install -y libtorch-dev libopenblas0-openmp g++`,
-        '    npm run setup',
       );
     }
-    if (machine.system === 'macos') lines.push('', '  Homebrew:', '    brew install pytorch', '    npm run setup');
-    if (machine.system === 'alpine') {
-      lines.push('', '  Nothing on Alpine itself: libtorch is not built for its C library. Use a Debian-based image.');
-      return lines.join('\n');
-    }
+    if (machine.system === 'macos') lines.push('', '  Homebrew:', '    brew install pytorch');
     lines.push(
       '',
       "  PyTorch's package for Python:",
-      '    python3 -m venv ~/torch && ~/torch/bin/pip install torch',
-      '    VIRTUAL_ENV=~/torch LIBTORCH_USE_PYTORCH=1 npm run setup',
+      '    python3 -m venv ~/torch && . ~/torch/bin/activate && pip install torch',
+      '    export LIBTORCH_USE_PYTORCH=1',
       '',
       "  PyTorch's archive for C++ (pytorch.org, Get Started, LibTorch), unpacked to, say, ~/libtorch:",
-      '    LIBTORCH=~/libtorch npm run setup',
+      '    export LIBTORCH=~/libtorch',
     );
   }
-  lines.push('', 'Then run the same command again.');
+  if (missing.compiler !== undefined) {
+    const command = compilerCommand[machine.system];
+    if (lines.length > 0) lines.push('');
+    lines.push(
+      machine.compilerChosen ? 'The compiler named in CXX cannot be used:' : 'No usable C++ compiler was found:',
+      missing.compiler,
+      '',
+    );
+    if (machine.compilerChosen) lines.push('Correct CXX, or unset it.');
+    else lines.push(command ? `Install one${asRoot}:\n    ${prefix}${command}` : 'Install g++ or clang++.');
+  }
   return lines.join('\n');
 }

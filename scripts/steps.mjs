@@ -1,9 +1,10 @@
 // The steps of setup, in order.
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { BuildError, build } from '../native/build.mjs';
-import { buildDirOf, describeLibtorch, packageRoot } from '../native/current.mjs';
-import { locateLibtorch, usesReferenceBlas } from '../native/locate.mjs';
+import { BuildError, build, chooseLibtorch } from '../native/build.mjs';
+import { locateCompiler } from '../native/compiler.mjs';
+import { buildDirOf, packageRoot } from '../native/current.mjs';
+import { describeAttempts, usesReferenceBlas } from '../native/locate.mjs';
 import { withLock } from '../native/lock.mjs';
 import { aptInstall } from './apt.mjs';
 import { describeMachine, instructions, planInstall } from './machine.mjs';
@@ -11,6 +12,9 @@ import { installPackages, packagesAreCurrent } from './packages.mjs';
 import { compileTypeScript, linkCommand } from './typescript.mjs';
 
 const flags = ['--quiet', '--force', '--no-install', '--'];
+
+/** @param {string[]} lines */
+const indent = (lines) => lines.map((line) => `  ${line}`).join('\n');
 
 /**
  * @param {string[]} args
@@ -68,7 +72,7 @@ async function buildAddon(force, mayInstall, log) {
     return await build({ force, log });
   } catch (error) {
     if (!(error instanceof BuildError) || error.missing !== 'compiler') throw error;
-    await provide(['compiler'], error.message, mayInstall, log);
+    await provide({ compiler: error.output }, mayInstall, log);
     return build({ force, log });
   }
 }
@@ -80,48 +84,55 @@ async function buildAddon(force, mayInstall, log) {
  * @param {(line: string) => void} log
  */
 async function ensureSystem(mayInstall, log) {
-  const { libtorch, tried } = locateLibtorch();
-  if (libtorch?.source === 'system' && usesReferenceBlas()) {
-    const plan = planInstall(['blas'], describeMachine());
-    if (!mayInstall || !plan.apt) {
-      log('note: BLAS is the slow reference one: sudo apt-get install -y libopenblas0-openmp');
-      return false;
-    }
-    try {
-      await aptInstall(plan.apt, log);
-      return true;
-    } catch {
-      log('note: could not install libopenblas0-openmp: large matrix products will be slow');
-    }
+  const { libtorch, tried } = chooseLibtorch();
+  if (!libtorch) {
+    const { compiler, tried: compilers } = locateCompiler();
+    await provide(
+      {
+        libtorch: indent(describeAttempts(tried)),
+        ...(compiler ? {} : { compiler: indent(compilers.map(({ where, reason }) => `${where}: ${reason}`)) }),
+      },
+      mayInstall,
+      log,
+    );
+    return true;
   }
-  if (libtorch) return false;
-  await provide(['libtorch'], tried.map(({ where, reason }) => `  ${where}: ${reason}`).join('\n'), mayInstall, log);
-  return true;
+  if (libtorch.source !== 'system' || !usesReferenceBlas()) return false;
+  const plan = planInstall(['blas'], describeMachine());
+  const slow = 'matrix products use the slow reference BLAS';
+  if (!mayInstall || !plan.apt) {
+    log(`note: ${slow}; better: sudo apt-get install -y libopenblas0-openmp`);
+    return false;
+  }
+  try {
+    await aptInstall(plan.apt, log);
+    return true;
+  } catch {
+    log(`note: ${slow}; libopenblas0-openmp could not be installed`);
+    return false;
+  }
 }
 
 /**
  * Install what is missing, or say how on this machine.
  *
- * @param {('libtorch' | 'compiler')[]} missing
- * @param {string} details
+ * @param {Partial<Record<import('./machine.mjs').Missing, string>>} missing each with what was tried
  * @param {boolean} mayInstall
  * @param {(line: string) => void} log
  */
-async function provide(missing, details, mayInstall, log) {
+async function provide(missing, mayInstall, log) {
   const machine = describeMachine();
-  const plan = planInstall(missing, machine);
+  const names = /** @type {import('./machine.mjs').Missing[]} */ (Object.keys(missing));
+  const plan = planInstall(names, machine);
+  let failure = '';
   if (mayInstall && plan.apt) {
     try {
       await aptInstall(plan.apt, log);
-      const { libtorch } = locateLibtorch();
-      if (!missing.includes('libtorch') || libtorch) {
-        if (libtorch) log(`setup: ${describeLibtorch(libtorch)}`);
-        return;
-      }
+      const { libtorch } = chooseLibtorch();
+      if (libtorch) return;
     } catch (error) {
-      details += `\n\n${error instanceof Error ? error.message : error}`;
+      failure = `${error instanceof Error ? error.message : error}\n\n`;
     }
   }
-  const problem = Object.assign(new Error(instructions(missing, machine, details)), { name: 'SetupError' });
-  throw problem;
+  throw Object.assign(new Error(failure + instructions(missing, machine)), { name: 'SetupError' });
 }

@@ -1,15 +1,15 @@
 import { execFile } from 'node:child_process';
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
 import { describe, expect, test } from 'vitest';
-import { BuildError, build, smokeTest } from '../../native/build.mjs';
+import { BuildError, build, chooseLibtorch, smokeTest } from '../../native/build.mjs';
 import { locateCompiler } from '../../native/compiler.mjs';
 import { currentBuild, packageRoot } from '../../native/current.mjs';
 import { locateLibtorch } from '../../native/locate.mjs';
 import { sourcesIn } from '../../native/sources.mjs';
-import { tree } from './trees.ts';
+import { libtorchFiles, tree } from './trees.ts';
 
 const { libtorch } = locateLibtorch();
 const { compiler } = locateCompiler({ standard: libtorch?.cxxStandard ?? 17 });
@@ -157,8 +157,22 @@ describe.skipIf(!able)(`building${why}`, () => {
     writeFileSync(join(root, 'native/answer.h'), '#define ANSWER "4.0"\nconst char* answer();\n');
     const error = await failure(() => build({ ...options, env: { ...env, CXX: '/nowhere/g++' } }));
     expect(error.missing).toBe('compiler');
-    expect(error.message).toContain('CXX=/nowhere/g++: not installed');
+    expect(error.output).toContain('CXX=/nowhere/g++: not installed');
   });
+});
+
+test('the libtorch of the last build is used again where there is no other', async () => {
+  const root = tree(libtorchFiles('elsewhere'));
+  const buildDir = join(root, 'build');
+  const last = { libtorch: { root: join(root, 'elsewhere') } };
+  mkdirSync(buildDir);
+  writeFileSync(join(buildDir, 'current.json'), JSON.stringify(last));
+  const found = (places: { root: string }) => chooseLibtorch({ env: {}, buildDir, ...places }).libtorch?.root;
+  expect(found({ root: tree() })).toBe(last.libtorch.root);
+  const system = tree(libtorchFiles('usr'));
+  expect(found({ root: system })).toBe(join(system, 'usr'));
+  // Asked for by name, it is that one or none.
+  expect(chooseLibtorch({ env: { LIBTORCH: '/nowhere' }, buildDir }).libtorch).toBeUndefined();
 });
 
 test('a wrong LIBTORCH stops the build and is named', async () => {

@@ -64,32 +64,31 @@ describe('what setup installs by itself', () => {
 
 describe('what setup says where it may not', () => {
   test('Debian: the command to type, with sudo only where there is one', () => {
-    const text = instructions(['libtorch'], machine(debian12, { uid: 1000 }), '  /usr: missing: the headers');
+    const text = instructions({ libtorch: '  /usr: missing: the headers' }, machine(debian12, { uid: 1000 }));
     expect(text).toContain('sudo apt-get update && sudo apt-get install -y libtorch-dev libopenblas0-openmp g++');
     expect(text).toContain('/usr: missing: the headers');
-    expect(text).toContain('LIBTORCH_USE_PYTORCH=1 npm run setup');
-    const bare = instructions(['libtorch'], machine(debian12, { uid: 1000, commands: ['apt-get'] }), '');
+    expect(text).toContain('export LIBTORCH_USE_PYTORCH=1');
+    const bare = instructions({ libtorch: '' }, machine(debian12, { uid: 1000, commands: ['apt-get'] }));
     expect(bare).not.toContain('sudo');
     expect(bare).toContain('(as root)');
   });
 
   test('macOS: Homebrew, and no apt', () => {
-    const text = instructions(['libtorch'], machine('', { platform: 'darwin', uid: 501 }), '');
+    const text = instructions({ libtorch: '' }, machine('', { platform: 'darwin', uid: 501 }));
     expect(text).toContain('brew install pytorch');
     expect(text).not.toContain('apt-get');
   });
 
   test('Alpine: no way is suggested that cannot work', () => {
-    const text = instructions(['libtorch'], machine(alpine), '');
+    const text = instructions({ libtorch: '' }, machine(alpine));
     expect(text).toContain('Debian-based image');
     expect(text).not.toMatch(/pip install|archive/);
   });
 
   test('a wrong LIBTORCH is named first', () => {
     const text = instructions(
-      ['libtorch'],
+      { libtorch: '  LIBTORCH=/x: no such folder' },
       machine(fedora, { env: { LIBTORCH: '/x' } }),
-      '  LIBTORCH=/x: no such folder',
     );
     expect(text.split('\n')[0]).toBe('The libtorch that LIBTORCH names cannot be used:');
     expect(text).toContain('unset it');
@@ -100,11 +99,17 @@ describe('what setup says where it may not', () => {
     [fedora, 'dnf install -y gcc-c++'],
     [alpine, 'apk add g++'],
   ])('a compiler: %j', (osRelease, command) => {
-    expect(instructions(['compiler'], machine(osRelease), '  g++: not installed')).toContain(command);
+    expect(instructions({ compiler: '  g++: not installed' }, machine(osRelease))).toContain(command);
+  });
+
+  test('both at once, each with its reasons', () => {
+    const text = instructions({ libtorch: '  /usr: nothing', compiler: '  g++: not installed' }, machine(fedora));
+    expect(text).toContain('libtorch was not found:\n  /usr: nothing\n');
+    expect(text).toContain('No usable C++ compiler was found:\n  g++: not installed\n');
   });
 
   test('a wrong CXX is not answered with an installation', () => {
-    const text = instructions(['compiler'], machine(debian12, { env: { CXX: 'g+' } }), '  CXX=g+: not installed');
+    const text = instructions({ compiler: '  CXX=g+: not installed' }, machine(debian12, { env: { CXX: 'g+' } }));
     expect(text).toContain('Correct CXX');
     expect(text).not.toContain('apt-get');
   });

@@ -162,8 +162,10 @@ describe('the script', () => {
       env: { ...process.env, LIBTORCH: '/nowhere', THRIVE_BUILD_DIR: tree() },
     });
     expect(status).toBe(1);
-    expect(stderr).toMatch(/The libtorch that LIBTORCH names cannot be used:\n +\/nowhere: there is no such folder/);
-    expect(stderr).toContain('LIBTORCH_USE_PYTORCH=1 npm run setup');
+    expect(stderr).toMatch(
+      /The libtorch that LIBTORCH names cannot be used:\n +LIBTORCH=\/nowhere: there is no such folder/,
+    );
+    expect(stderr).toContain('export LIBTORCH_USE_PYTORCH=1');
     expect(stderr).not.toMatch(/\n +at /);
   });
 });
