@@ -104,7 +104,9 @@ describe('objective', () => {
     const view = { student: float64(student), teacher: float64(teacher) };
     const y = labels();
     expectNoLeak(() => {
-      tidy(() => totalLoss(kdTerms(view, y, { gamma: 0.1, alpha: 0.9, temperature: 4 }, view)));
+      tidy(() => {
+        totalLoss(kdTerms(view, y, { gamma: 0.1, alpha: 0.9, temperature: 4 }, view));
+      });
     });
     for (const t of [view.student, view.teacher, y]) t.dispose();
   });
