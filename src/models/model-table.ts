@@ -1,6 +1,5 @@
-import { noGrad, tidy, zeros } from '../torch/index.ts';
 import { createEmptyModel, modelNames } from './registry.ts';
-import { summary } from './summary.ts';
+import { measure } from './summary.ts';
 
 /** One architecture's size, for pictures of one size. */
 export interface ModelRow {
@@ -25,12 +24,12 @@ export function* modelTable(
   names: readonly string[] = modelNames,
 ): Generator<ModelRow> {
   for (const name of names) {
-    const model = createEmptyModel(name, { classes, imageSize }).eval();
+    const model = createEmptyModel(name, { classes, imageSize });
     try {
-      const { parameters, weightParameters, multiplyAdds } = summary(model, { imageSize });
-      const tapShapes = noGrad(() =>
-        tidy(() => model.features(zeros([1, 3, imageSize, imageSize])).taps.map((tap) => tap.shape.slice(1))),
-      );
+      let tapShapes: number[][] = [];
+      const { parameters, weightParameters, multiplyAdds } = measure(model, { imageSize }, (picture) => {
+        tapShapes = model.features(picture).taps.map((tap) => tap.shape.slice(1));
+      });
       yield { name, parameters, weightParameters, multiplyAdds, tapShapes };
     } finally {
       model.dispose();

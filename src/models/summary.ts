@@ -1,6 +1,6 @@
 import { UserError } from '../base/errors.ts';
-import { Conv2d, ConvTranspose2d, Linear, type Module, observe } from '../nn/index.ts';
-import { noGrad, tidy, zeros } from '../torch/index.ts';
+import { Conv2d, ConvTranspose2d, Linear, type Module, type Observation, observe } from '../nn/index.ts';
+import { noGrad, type Tensor, tidy, zeros } from '../torch/index.ts';
 
 export interface SummaryOptions {
   /** Height and width of the pictures in pixels. */
@@ -52,38 +52,46 @@ function multiplyAdds(module: Module, input: readonly number[], output: readonly
 /**
  * The layers a picture of the given size runs through, with their output shapes, parameters and multiply-adds. Runs one blank
  * picture through the network in evaluation mode; nothing in it changes.
+ *
+ * @example
+ * const { parameters, multiplyAdds, layers } = summary(createModel('resnet20', { classes: 100 }), { imageSize: 32 });
  */
-export function summary(model: Module, { imageSize, channels = 3 }: SummaryOptions): Summary {
+export function summary(model: Module, options: SummaryOptions): Summary {
+  return measure(model, options, (picture) => model.forward(picture));
+}
+
+/** The summary of what `run` does with a blank picture. Its tensors are freed. */
+export function measure(
+  model: Module,
+  { imageSize, channels = 3 }: SummaryOptions,
+  run: (picture: Tensor) => unknown,
+): Summary {
   if (!Number.isInteger(imageSize) || imageSize < 1) {
     throw new UserError(`the image size must be a positive integer, got ${imageSize}`);
   }
   const modules = [...model.namedModules()];
   const leaves = modules.filter(([, module]) => [...module.children()].length === 0).map(([path]) => path);
-  const training = modules.map(([, module]) => module.training);
   const layers: LayerSummary[] = [];
   const seen = new Set<Module>();
+  const observer = ({ path, module, input, output }: Observation): void => {
+    const outputShape = output.shape.slice(1);
+    layers.push({
+      path,
+      type: module.constructor.name,
+      outputShape,
+      parameters: seen.has(module) ? 0 : module.parameterCount(),
+      multiplyAdds: multiplyAdds(module, input.shape.slice(1), outputShape),
+    });
+    seen.add(module);
+  };
+  const training = modules.map(([, module]) => module.training);
   try {
     for (const [, module] of modules) module.training = false;
     noGrad(() =>
       tidy(() => {
         const device = model.parameters()[0]?.device ?? 'cpu';
         const picture = zeros([1, channels, imageSize, imageSize], { device });
-        observe(
-          model,
-          leaves,
-          ({ path, module, input, output }) => {
-            const outputShape = output.shape.slice(1);
-            layers.push({
-              path,
-              type: module.constructor.name,
-              outputShape,
-              parameters: seen.has(module) ? 0 : module.parameterCount(),
-              multiplyAdds: multiplyAdds(module, input.shape.slice(1), outputShape),
-            });
-            seen.add(module);
-          },
-          () => model.forward(picture),
-        );
+        observe(model, leaves, observer, () => void run(picture));
       }),
     );
   } finally {

@@ -1,0 +1,101 @@
+/** The reference implementations' values, kept beside a checkout. values.test.ts has a set of its own that is always there. */
+import { readFileSync } from 'node:fs';
+import { describe, expect, test } from 'vitest';
+import { fillerTensor, fillModule } from '../../test/filler.ts';
+import { because, sharedPath } from '../../test/shared.ts';
+import { expectNoLeak } from '../../test/torch.ts';
+import { noGrad, ops, tensor, tidy } from '../torch/index.ts';
+import { createEmptyModel, modelNames, modelTable } from './index.ts';
+
+interface Golden {
+  params: number;
+  macs_per_image: number;
+  state_dict: [string, number[]][];
+  features: { shape: number[]; mean?: number; std?: number }[];
+  /** The rest is there for ten of them. */
+  eval_logits_0_5?: number[][];
+  eval_logits_sum?: number[];
+  eval_logits_l2?: number[];
+  train_loss?: number;
+  train_grad_l2?: Record<string, number>;
+  train_running_mean_l2?: Record<string, number>;
+}
+
+const file = sharedPath('golden/models.json');
+const golden: Record<string, Golden> = file ? JSON.parse(readFileSync(file, 'utf8')) : {};
+const why = because(file, '../shared/golden/models.json');
+
+test.skipIf(!file)(`every architecture of the golden values is here${why}`, () => {
+  expect(Object.keys(golden)).toHaveLength(22);
+  for (const name of Object.keys(golden)) expect(modelNames).toContain(name);
+});
+
+test.skipIf(!file)(`names, shapes, parameters, multiply-adds and taps of all of them${why}`, () => {
+  for (const row of modelTable(32, 100, Object.keys(golden))) {
+    const expected = golden[row.name]!;
+    expect(row.parameters, row.name).toBe(expected.params);
+    expect(row.multiplyAdds, row.name).toBe(expected.macs_per_image);
+    expect(row.tapShapes, row.name).toEqual(expected.features.map(({ shape }) => shape.slice(1)));
+    using model = createEmptyModel(row.name, { classes: 100 });
+    expect([...model.stateDict()].map(([name, value]) => [name, value.shape])).toEqual(expected.state_dict);
+  }
+});
+
+const withValues = Object.entries(golden).filter(([, entry]) => entry.eval_logits_0_5);
+
+describe.skipIf(!file)(`values${why}`, () => {
+  test('are there for ten', () => expect(withValues).toHaveLength(10));
+
+  describe.each(withValues)('%s', (name, expected) => {
+    const input = () => fillerTensor('input', [4, 3, 32, 32]);
+    const make = () => fillModule(createEmptyModel(name, { classes: 100 }));
+    // Observed: 3e-6 and better. Single logits may be near zero and are held against the size of a typical one.
+    const rtol = 2e-5;
+
+    test('evaluation: logits and taps', () => {
+      using model = make().eval();
+      noGrad(() =>
+        tidy(() => {
+          const { logits, taps } = model.features(input());
+          expect(taps).toHaveLength(expected.features.length);
+          for (const [i, { shape, mean, std }] of expected.features.entries()) {
+            expect(taps[i]!.shape).toEqual(shape);
+            expect(taps[i]!.mean().item()).toBeAllclose(mean!, { rtol, atol: rtol * std! });
+            expect(taps[i]!.std().item()).toBeAllclose(std!, { rtol, atol: 0 });
+          }
+          const typical = expected.eval_logits_l2![0]! / 10;
+          expect(logits.narrow(1, 0, 5)).toBeAllclose(expected.eval_logits_0_5!, { rtol, atol: rtol * typical });
+          expect(logits.sum(1)).toBeAllclose(expected.eval_logits_sum!, { rtol, atol: rtol * typical * 10 });
+          expect(logits.norm({ dim: 1 })).toBeAllclose(expected.eval_logits_l2!, { rtol, atol: 0 });
+          expect(model.forward(input())).toBeAllclose(logits, { rtol: 0, atol: 0 });
+        }),
+      );
+    });
+
+    test('training: loss, gradients, running statistics; and nothing is left behind', () => {
+      using model = make().train();
+      const step = (check: boolean): void => {
+        tidy(() => {
+          const loss = ops.crossEntropyLoss(model.forward(input()), tensor([3, 14, 15, 92], { dtype: 'int64' }));
+          if (check) {
+            for (const [key, norm] of Object.entries(expected.train_running_mean_l2!)) {
+              expect(model.stateDict().get(key)!.norm().item()).toBeAllclose(norm, { rtol, atol: 0 });
+            }
+          }
+          loss.backward();
+          if (!check) return;
+          expect(loss.item()).toBeAllclose(expected.train_loss!, { rtol, atol: 0 });
+          const parameters = model.namedParameters();
+          for (const [key, norm] of Object.entries(expected.train_grad_l2!)) {
+            // A bias before a batch norm has no influence: what is left is rounding, of any size near 1e-8.
+            const tolerance = norm < 1e-6 ? { rtol: 0, atol: 1e-6 } : { rtol: 2e-4, atol: 0 };
+            expect(parameters.get(key)!.grad!.norm().item(), key).toBeAllclose(norm, tolerance);
+          }
+        });
+        model.zeroGrad();
+      };
+      step(true);
+      expectNoLeak(() => step(false), 1);
+    });
+  });
+});
