@@ -35,7 +35,9 @@ const rival: Readonly<Record<string, string>> = { fp32: 'reference', bf16: 'tune
 function runJson(command: string, args: string[]): Timing[] {
   const { status, stdout, stderr, error } = spawnSync(command, args, { encoding: 'utf8', maxBuffer: 2 ** 26 });
   if (error || status !== 0) {
-    throw new UserError(`${command} ${args[0]} failed: ${error ? errorMessage(error) : stderr.trim().split('\n').at(-1)}`);
+    throw new UserError(
+      `${command} ${args[0]} failed: ${error ? errorMessage(error) : stderr.trim().split('\n').at(-1)}`,
+    );
   }
   return stdout
     .split('\n')
@@ -64,7 +66,16 @@ export async function benchStep(flags: BenchFlags): Promise<void> {
     times.set(key, [...(times.get(key) ?? []), ms_per_step]);
     say(`${engine} ${recipe} ${work}: ${ms_per_step.toFixed(1)} ms`);
   };
-  const common = ['--teacher', flags.teacher, '--student', flags.student, '--steps', String(flags.steps), '--warmup', String(flags.warmup)];
+  const common = [
+    '--teacher',
+    flags.teacher,
+    '--student',
+    flags.student,
+    '--steps',
+    String(flags.steps),
+    '--warmup',
+    String(flags.warmup),
+  ];
   const threads = flags.threads ? ['--threads', String(flags.threads)] : [];
   for (let round = 0; round < flags.rounds; round++) {
     for (const precision of flags.precision) {
@@ -82,10 +93,20 @@ export async function benchStep(flags: BenchFlags): Promise<void> {
   const ratios = flags.precision.flatMap((precision) => {
     const ours = rows.find((row) => row.recipe === precision);
     const theirs = rows.find((row) => row.recipe === rival[precision] && row.work === ours?.work);
-    return ours && theirs ? [{ work: ours.work, ours: precision, theirs: theirs.recipe, ratio: theirs.ms / ours.ms }] : [];
+    return ours && theirs
+      ? [{ work: ours.work, ours: precision, theirs: theirs.recipe, ratio: theirs.ms / ours.ms }]
+      : [];
   });
   const { teacher, student, batchSize } = flags;
-  const report = { teacher, student, batchSize, cpu: cpus()[0]?.model ?? 'unknown', processors: cpus().length, rows, ratios };
+  const report = {
+    teacher,
+    student,
+    batchSize,
+    cpu: cpus()[0]?.model ?? 'unknown',
+    processors: cpus().length,
+    rows,
+    ratios,
+  };
   result(flags.json, report, () =>
     [
       table(

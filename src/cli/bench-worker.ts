@@ -36,7 +36,9 @@ const teacher = new Teacher(createModel(job.teacher, { classes: 100 }).to(format
 const student = createModel(job.student, { classes: 100 }).to(format).train();
 const optimizer = new SGD(student.namedParameters(), { lr: 0.05, momentum: 0.9, weightDecay: 5e-4 });
 const random = stream(0, 'bench');
-const x = tensor(random.fillNormal(new Float32Array(batchSize * 3 * 32 * 32)), { shape: [batchSize, 3, 32, 32] }).to(format);
+const x = tensor(random.fillNormal(new Float32Array(batchSize * 3 * 32 * 32)), { shape: [batchSize, 3, 32, 32] }).to(
+  format,
+);
 const index = Int32Array.from({ length: batchSize }, () => random.int(100));
 const labels = tensor(index, { dtype: 'int64', device });
 const task = distillation(teacher, kdDefaults);
@@ -50,4 +52,6 @@ for (let step = 0; step < job.warmup + job.steps; step++) {
 }
 times.sort((a, b) => a - b);
 const ms = times[times.length >> 1]!;
-console.log(JSON.stringify({ engine: `thrive on libtorch ${version()}`, recipe: precision, work: 'kd', ms_per_step: ms }));
+console.log(
+  JSON.stringify({ engine: `thrive on libtorch ${version()}`, recipe: precision, work: 'kd', ms_per_step: ms }),
+);

@@ -42,13 +42,23 @@ function compilerCheck(): Check {
   const { compiler, tried } = locateCompiler();
   if (compiler) return { name: 'C++ compiler', status: 'ok', found: `${compiler.kind} ${compiler.version}` };
   const found = tried.map(({ where, reason }) => `${where}: ${reason}`).join('; ');
-  return { name: 'C++ compiler', status: currentBuild() ? 'warn' : 'fail', found, advice: 'install g++ or clang++, then npm run setup' };
+  return {
+    name: 'C++ compiler',
+    status: currentBuild() ? 'warn' : 'fail',
+    found,
+    advice: 'install g++ or clang++, then npm run setup',
+  };
 }
 
 function libtorchCheck(): Check {
   const { libtorch, tried } = locateLibtorch();
   if (libtorch) return { name: 'libtorch', status: 'ok', found: describeLibtorch(libtorch) };
-  return { name: 'libtorch', status: 'fail', found: describeAttempts(tried).join('; '), advice: 'npm run setup says how to install it here' };
+  return {
+    name: 'libtorch',
+    status: 'fail',
+    found: describeAttempts(tried).join('; '),
+    advice: 'npm run setup says how to install it here',
+  };
 }
 
 /** Load the engine and take a real training step: forward, backward, update. */
@@ -62,13 +72,20 @@ function stepCheck(): Check[] {
     return [{ name: 'native addon', status: 'fail', found: errorMessage(error), ...(advice ? { advice } : {}) }];
   }
   const checks: Check[] = [
-    { name: 'native addon', status: 'ok', found: `libtorch ${info.version}, ${info.cpuCapability}, oneDNN ${info.mkldnn ? 'yes' : 'no'}` },
+    {
+      name: 'native addon',
+      status: 'ok',
+      found: `libtorch ${info.version}, ${info.cpuCapability}, oneDNN ${info.mkldnn ? 'yes' : 'no'}`,
+    },
   ];
   const network = createModel('resnet8', { classes: 10 });
   const optimizer = new SGD(network.namedParameters(), { lr: 0.1 });
   const step = (): number =>
     tidy(() => {
-      const loss = crossEntropy(network.forward(zeros([32, 3, 32, 32])), tensor(new Int32Array(32), { dtype: 'int64' }));
+      const loss = crossEntropy(
+        network.forward(zeros([32, 3, 32, 32])),
+        tensor(new Int32Array(32), { dtype: 'int64' }),
+      );
       loss.backward();
       optimizer.step();
       optimizer.zeroGrad();
@@ -121,7 +138,13 @@ function blasCheck(): Check[] {
 }
 
 function memoryCheck(): Check[] {
-  const checks: Check[] = [{ name: 'memory', status: freemem() > 2 ** 30 ? 'ok' : 'warn', found: `${gib(freemem())} free of ${gib(totalmem())}` }];
+  const checks: Check[] = [
+    {
+      name: 'memory',
+      status: freemem() > 2 ** 30 ? 'ok' : 'warn',
+      found: `${gib(freemem())} free of ${gib(totalmem())}`,
+    },
+  ];
   if (checks[0]!.status === 'warn') checks[0]!.advice = 'a CIFAR run takes about 1 GiB';
   const disk = statfsSync('.');
   const free = disk.bavail * disk.bsize;
@@ -158,6 +181,14 @@ function dataCheck(): Check {
 }
 
 export function diagnose(): Diagnosis {
-  const checks = [nodeCheck(), compilerCheck(), libtorchCheck(), ...stepCheck(), ...blasCheck(), ...memoryCheck(), dataCheck()];
+  const checks = [
+    nodeCheck(),
+    compilerCheck(),
+    libtorchCheck(),
+    ...stepCheck(),
+    ...blasCheck(),
+    ...memoryCheck(),
+    dataCheck(),
+  ];
   return { ok: checks.every(({ status }) => status !== 'fail'), checks };
 }

@@ -4,15 +4,17 @@ import { Command, CommanderError } from 'commander';
 import { packageVersion } from '../experiment/version.ts';
 import { registerBench } from './commands/bench.ts';
 import { registerData } from './commands/data.ts';
-import { registerDistill, registerTrain } from './commands/train.ts';
 import { registerDoctor } from './commands/doctor.ts';
 import { registerEval } from './commands/eval.ts';
 import { registerQuickstart } from './commands/quickstart.ts';
+import { registerDistill, registerTrain } from './commands/train.ts';
 import { exitCodes, reportError } from './output.ts';
 
 function build(): Command {
   const program = new Command('thrive')
-    .description('Knowledge distillation that thrives on data augmentation: train small image classifiers from big ones.')
+    .description(
+      'Knowledge distillation that thrives on data augmentation: train small image classifiers from big ones.',
+    )
     .version(packageVersion())
     .showSuggestionAfterError()
     .configureHelp({ showGlobalOptions: true })

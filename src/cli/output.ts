@@ -21,9 +21,14 @@ export function result(json: boolean | undefined, object: object, text: () => st
 export function table(header: readonly string[], rows: readonly (readonly (string | number)[])[]): string {
   const cells = [header, ...rows].map((row) => row.map(String));
   const widths = header.map((_, c) => Math.max(...cells.map((row) => row[c]?.length ?? 0)));
-  const numeric = header.map((_, c) => rows.length > 0 && rows.every((row) => /^[-\d.,]*( ?[%a-z/]+)?$/.test(String(row[c] ?? ''))));
+  const numeric = header.map(
+    (_, c) => rows.length > 0 && rows.every((row) => /^[-\d.,]*( ?[%a-z/]+)?$/.test(String(row[c] ?? ''))),
+  );
   const line = (row: readonly string[]): string =>
-    row.map((cell, c) => (numeric[c] ? cell.padStart(widths[c]!) : cell.padEnd(widths[c]!))).join('  ').trimEnd();
+    row
+      .map((cell, c) => (numeric[c] ? cell.padStart(widths[c]!) : cell.padEnd(widths[c]!)))
+      .join('  ')
+      .trimEnd();
   const [head = [], ...body] = cells;
   return [bold(line(head)), widths.map((width) => '-'.repeat(width)).join('  '), ...body.map(line)].join('\n');
 }

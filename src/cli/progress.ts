@@ -22,7 +22,12 @@ export interface ProgressOptions {
 }
 
 /** A reporter that draws. Never uses timers: a training step blocks them. */
-export function progress({ epochs, stream = process.stderr, now = () => performance.now() / 1000, label = '' }: ProgressOptions): Reporter & { end(): void } {
+export function progress({
+  epochs,
+  stream = process.stderr,
+  now = () => performance.now() / 1000,
+  label = '',
+}: ProgressOptions): Reporter & { end(): void } {
   const live = Boolean(stream.isTTY) && !process.env.CI;
   const prefix = label ? `${label}: ` : '';
   let drawnAt = Number.NEGATIVE_INFINITY;
@@ -77,7 +82,10 @@ export function progress({ epochs, stream = process.stderr, now = () => performa
     },
     onEvaluate(set, done, total) {
       if (Number.isNaN(evaluationStart)) evaluationStart = now();
-      draw(() => `${prefix}${set === 'teacher' ? 'measuring the teacher' : `measuring on ${set}`} ${bar(done / total)} ${done}/${total}`);
+      draw(
+        () =>
+          `${prefix}${set === 'teacher' ? 'measuring the teacher' : `measuring on ${set}`} ${bar(done / total)} ${done}/${total}`,
+      );
       if (done === total) {
         evaluationSeconds = now() - evaluationStart;
         evaluationStart = Number.NaN;
@@ -108,7 +116,6 @@ export function evaluationProgress(what: string): (done: number, total: number) 
     if (done === total) reporter.end();
   };
 }
-
 
 /** A bar for downloads, by file. */
 export function transferProgress(stream: ProgressOptions['stream'] = process.stderr): {

@@ -2,10 +2,10 @@
 import { join } from 'node:path';
 import { UserError } from '../base/errors.ts';
 import { datasetInfo, getDataset } from '../data/index.ts';
-import { type ConfigInput, resolveConfig, runExperiment, type Summary } from '../experiment/index.ts';
+import { type ConfigInput, type RunSummary, resolveConfig, runExperiment } from '../experiment/index.ts';
 import { createModel } from '../models/index.ts';
 import { SGD } from '../nn/index.ts';
-import { type Precision } from '../nn/precision.ts';
+import type { Precision } from '../nn/precision.ts';
 import { bf16Support } from '../torch/cpu.ts';
 import { defaultThreads, setNumThreads, tensor, zeros } from '../torch/index.ts';
 import { prefersChannelsLast } from '../train/layout.ts';
@@ -42,7 +42,11 @@ function measureSpeed(precision: Precision): number {
   let best = Number.POSITIVE_INFINITY;
   for (let step = 0; step < 5; step++) {
     const start = performance.now();
-    trainStep(network, supervised(), { x, labels, index, epoch: 0, step }, optimizer, { lr: 0, precision, device: 'cpu' });
+    trainStep(network, supervised(), { x, labels, index, epoch: 0, step }, optimizer, {
+      lr: 0,
+      precision,
+      device: 'cpu',
+    });
     best = Math.min(best, performance.now() - start);
   }
   for (const owner of [network, optimizer, x, labels]) owner.dispose();
@@ -53,7 +57,10 @@ function measureSpeed(precision: Precision): number {
 async function chooseData(flags: QuickstartFlags): Promise<string> {
   if (flags.data) return datasetInfo(flags.data).name;
   try {
-    const { message } = await getDataset('fashion-mnist', { ...(flags.dataDir ? { dir: flags.dataDir } : {}), attempts: 1 });
+    const { message } = await getDataset('fashion-mnist', {
+      ...(flags.dataDir ? { dir: flags.dataDir } : {}),
+      attempts: 1,
+    });
     say(message);
     return 'fashion-mnist';
   } catch (error) {
@@ -64,7 +71,8 @@ async function chooseData(flags: QuickstartFlags): Promise<string> {
 }
 
 export async function quickstart(flags: QuickstartFlags): Promise<void> {
-  if (!(flags.minutes > 0 && flags.minutes <= 60)) throw new UserError(`--minutes must be between 0 and 60, got ${flags.minutes}`);
+  if (!(flags.minutes > 0 && flags.minutes <= 60))
+    throw new UserError(`--minutes must be between 0 and 60, got ${flags.minutes}`);
   const precision: Precision = bf16Support().fast ? 'bf16' : 'fp32';
   const data = await chooseData(flags);
   const speed = measureSpeed(precision);
@@ -73,7 +81,9 @@ export async function quickstart(flags: QuickstartFlags): Promise<void> {
   const limitTrain = Math.max(1000, Math.min(count.train, wanted));
   const limitTest = Math.min(count.test, Math.max(1000, Math.floor(limitTrain / 4)));
   const out = flags.out ?? join('runs', `quickstart-${new Date().toISOString().slice(0, 19).replaceAll(':', '')}`);
-  say(`${data}: ${limitTrain} training and ${limitTest} test pictures, ${EPOCHS} epochs each, ${precision}; this machine trains ${TEACHER} at ${speed.toFixed(0)} images/s\n`);
+  say(
+    `${data}: ${limitTrain} training and ${limitTest} test pictures, ${EPOCHS} epochs each, ${precision}; this machine trains ${TEACHER} at ${speed.toFixed(0)} images/s\n`,
+  );
 
   const common: Partial<ConfigInput> = {
     data,
@@ -96,7 +106,7 @@ export async function quickstart(flags: QuickstartFlags): Promise<void> {
       config: { task: 'distill', model: STUDENT, teacher: { checkpoint: join(out, 'teacher', 'last.safetensors') } },
     },
   ];
-  const summaries: Summary[] = [];
+  const summaries: RunSummary[] = [];
   for (const { name, config } of runs) {
     const reporter = progress({ epochs: EPOCHS, label: name });
     const summary = await interruptible(
@@ -109,8 +119,8 @@ export async function quickstart(flags: QuickstartFlags): Promise<void> {
     if (!summary) return;
     summaries.push(summary);
   }
-  const [teacher, student, distilled] = summaries as [Summary, Summary, Summary];
-  const row = (what: string, how: string, run: Summary): string[] => [
+  const [teacher, student, distilled] = summaries as [RunSummary, RunSummary, RunSummary];
+  const row = (what: string, how: string, run: RunSummary): string[] => [
     what,
     how,
     run.top1.toFixed(2),

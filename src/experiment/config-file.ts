@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { extname, resolve } from 'node:path';
-import { UserError, errorMessage } from '../base/errors.ts';
+import { errorMessage, UserError } from '../base/errors.ts';
 import { withFileErrors } from '../base/files.ts';
 import type { ConfigInput } from './config.ts';
 

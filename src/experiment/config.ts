@@ -128,7 +128,8 @@ export function resolveConfig(input: unknown, defaults: Partial<ConfigInput> = {
   if (rest.task === 'train' && rest.teacher) {
     throw new UserError('plain training uses no teacher', { hint: 'thrive distill learns from one' });
   }
-  const late = schedule?.kind === 'step' ? schedule.milestones.find((milestone) => milestone >= rest.epochs) : undefined;
+  const late =
+    schedule?.kind === 'step' ? schedule.milestones.find((milestone) => milestone >= rest.epochs) : undefined;
   if (late !== undefined) {
     throw new UserError(`--milestones: ${late} is not before the last of ${rest.epochs} epochs`);
   }

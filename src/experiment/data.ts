@@ -1,11 +1,14 @@
+import type { StandardOptions } from '../augment/index.ts';
 import { UserError } from '../base/errors.ts';
 import { toTensorSet } from '../data/batches.ts';
 import { type DatasetInfo, datasetInfo, holdout, type ImageSet, limitPerClass, loadDataset } from '../data/index.ts';
-import type { StandardOptions } from '../augment/index.ts';
 import type { TrainData } from '../train/loop.ts';
 import type { Config } from './config.ts';
 
-export const normalizationOf = ({ mean, std }: DatasetInfo): { mean: readonly number[]; std: readonly number[] } => ({ mean, std });
+export const normalizationOf = ({ mean, std }: DatasetInfo): { mean: readonly number[]; std: readonly number[] } => ({
+  mean,
+  std,
+});
 
 /** The standard augmentation of a data set, as the configuration asks for it. */
 export function standardOptions(config: Pick<Config, 'standard'>, info: DatasetInfo): StandardOptions {
@@ -19,7 +22,8 @@ export function standardOptions(config: Pick<Config, 'standard'>, info: DatasetI
 export function loadSplit(config: Pick<Config, 'data' | 'dataDir'>, split: 'train' | 'test', limit?: number): ImageSet {
   const set = loadDataset(config.data, { split, ...(config.dataDir ? { dir: config.dataDir } : {}) });
   if (limit === undefined) return set;
-  if (limit > set.count) throw new UserError(`--limit-${split} ${limit}: ${config.data} has ${set.count} ${split} pictures`);
+  if (limit > set.count)
+    throw new UserError(`--limit-${split} ${limit}: ${config.data} has ${set.count} ${split} pictures`);
   return limitPerClass(set, limit);
 }
 

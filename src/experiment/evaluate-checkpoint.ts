@@ -31,7 +31,10 @@ export interface CheckpointScore extends Evaluation {
 }
 
 /** Load a checkpoint and measure it on a data set. */
-export async function evaluateCheckpoint(path: string, options: EvaluateCheckpointOptions = {}): Promise<CheckpointScore> {
+export async function evaluateCheckpoint(
+  path: string,
+  options: EvaluateCheckpointOptions = {},
+): Promise<CheckpointScore> {
   const { split = 'test', precision = 'fp32', threads = defaultThreads() } = options;
   if (options.model) checkModelName(options.model);
   if (options.data) datasetInfo(options.data);
@@ -39,7 +42,11 @@ export async function evaluateCheckpoint(path: string, options: EvaluateCheckpoi
   const info = datasetInfo(data);
   setNumThreads(threads);
   const device = checkDevice(options.device ?? 'cpu');
-  const { network, model, info: written } = await loadNetwork(path, {
+  const {
+    network,
+    model,
+    info: written,
+  } = await loadNetwork(path, {
     ...(options.model ? { model: options.model } : {}),
     classes: info.classes,
     imageSize: info.size,

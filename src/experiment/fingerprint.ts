@@ -27,7 +27,8 @@ export function fingerprint(config: Config, teacherHash: string | null): Fingerp
   const { dataDir: _dir, seed: _seed, device: _device, threads: _threads, teacher, kd, ...rest } = config;
   const fields = {
     ...rest,
-    protocol: config.holdout > 0 ? 'last epoch on the test set; best chosen on a dev split' : 'last epoch on the test set',
+    protocol:
+      config.holdout > 0 ? 'last epoch on the test set; best chosen on a dev split' : 'last epoch on the test set',
     teacher: teacher ? { model: teacher.model ?? null, sha256: teacherHash } : null,
     kd: config.task === 'distill' ? kd : null,
   };

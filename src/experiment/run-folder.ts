@@ -54,7 +54,9 @@ export class RunFolder {
   static create(path: string): RunFolder {
     const run = new RunFolder(path);
     if (existsSync(run.#config)) {
-      throw new UserError(`${path} already holds a run`, { hint: `continue it with --resume ${path}, or choose another --out` });
+      throw new UserError(`${path} already holds a run`, {
+        hint: `continue it with --resume ${path}, or choose another --out`,
+      });
     }
     withFileErrors('write to', path, () => {
       mkdirSync(path, { recursive: true });

@@ -8,6 +8,7 @@ import { checkModelName, createModel } from '../models/index.ts';
 import { checkDevice, defaultThreads, engineInfo, setNumThreads } from '../torch/index.ts';
 import { loadTraining, type NetworkInfo, saveNetwork, saveTraining } from '../train/checkpoint.ts';
 import { evaluate } from '../train/evaluate.ts';
+import { prefersChannelsLast } from '../train/layout.ts';
 import {
   type EpochRecord,
   startPosition,
@@ -16,7 +17,6 @@ import {
   type TrainOptions,
   train,
 } from '../train/loop.ts';
-import { prefersChannelsLast } from '../train/layout.ts';
 import { distillation, supervised, type Task } from '../train/task.ts';
 import type { Config } from './config.ts';
 import { loadTrainData, normalizationOf, standardOptions } from './data.ts';
@@ -26,7 +26,7 @@ import { RunFolder, type RunRecord } from './run-folder.ts';
 import { packageVersion } from './version.ts';
 
 /** What a finished run is worth. The headline (`top1`, `top5`, `loss`) is the last epoch's, on the test set. */
-export interface Summary {
+export interface RunSummary {
   task: Config['task'];
   data: string;
   model: string;
@@ -110,7 +110,10 @@ function checkNames(config: Config): void {
  *
  * @throws UserError for anything wrong with the input, before the folder is written; DivergedError; InterruptedError
  */
-export async function runExperiment(config: Config, { out, resume = false, reporter = {}, signal }: RunOptions): Promise<Summary> {
+export async function runExperiment(
+  config: Config,
+  { out, resume = false, reporter = {}, signal }: RunOptions,
+): Promise<RunSummary> {
   checkNames(config);
   setNumThreads(config.threads ?? defaultThreads());
   const options = trainOptions(config);
@@ -119,7 +122,7 @@ export async function runExperiment(config: Config, { out, resume = false, repor
   const print = fingerprint(config, teacherHash);
   const opened = resume ? RunFolder.open(out) : null;
   const run = opened?.run ?? RunFolder.create(out);
-  const done = opened && run.readSummary<Summary>();
+  const done = opened && run.readSummary<RunSummary>();
   if (done) {
     reporter.note?.(`${out} is finished; nothing to do`);
     return done;
@@ -157,15 +160,22 @@ export async function runExperiment(config: Config, { out, resume = false, repor
     };
     const counts = { trainCount: data.train.count, testCount: data.test.count, devCount: data.dev?.count ?? 0 };
     const stepsPerEpoch = batchCount(counts.trainCount, config.batchSize);
-    const last = await train(student, task(config, teacher), data, options, recorder(run, student, network, config, reporter), {
-      resume: (optimizer) => {
-        const from = run.hasCheckpoint() ? loadTraining(run.lastCheckpoint, student, optimizer) : startPosition();
-        if (opened) run.rewind(from.epoch, from.epoch * stepsPerEpoch + from.step);
-        reporter.onStart?.({ ...counts, parameters: student.parameterCount(), epoch: from.epoch });
-        return from;
+    const last = await train(
+      student,
+      task(config, teacher),
+      data,
+      options,
+      recorder(run, student, network, config, reporter),
+      {
+        resume: (optimizer) => {
+          const from = run.hasCheckpoint() ? loadTraining(run.lastCheckpoint, student, optimizer) : startPosition();
+          if (opened) run.rewind(from.epoch, from.epoch * stepsPerEpoch + from.step);
+          reporter.onStart?.({ ...counts, parameters: student.parameterCount(), epoch: from.epoch });
+          return from;
+        },
+        ...(signal ? { signal } : {}),
       },
-      ...(signal ? { signal } : {}),
-    });
+    );
     const final = last ?? lastEpoch(run);
     const summary = summarize(config, record, final, run, counts.trainCount, print.id);
     run.writeSummary(summary);
@@ -219,7 +229,9 @@ async function judge(
     ...(signal ? { signal } : {}),
   });
   const percent = (value: number): string => `${value.toFixed(2)} %`;
-  reporter.note?.(`teacher: top-1 ${percent(top1)}, top-5 ${percent(top5)}, loss ${loss.toFixed(4)} on ${count} test pictures`);
+  reporter.note?.(
+    `teacher: top-1 ${percent(top1)}, top-5 ${percent(top5)}, loss ${loss.toFixed(4)} on ${count} test pictures`,
+  );
   return { top1, top5, loss };
 }
 
@@ -268,7 +280,7 @@ function summarize(
   run: RunFolder,
   trainCount: number,
   id: string,
-): Summary {
+): RunSummary {
   const epochs = run.readMetrics().filter((r) => r.type === 'epoch');
   const best = epochs.findLast((r) => r.isBest) ?? last;
   const imagesSeen = trainCount * config.epochs;

@@ -49,7 +49,13 @@ export interface CheckpointInfo {
 }
 
 /** Save network, optimizer and position so that `loadTraining` continues to the bit. Atomic. */
-export function saveTraining(path: string, network: Module, optimizer: SGD, position: Position, info: CheckpointInfo): void {
+export function saveTraining(
+  path: string,
+  network: Module,
+  optimizer: SGD,
+  position: Position,
+  info: CheckpointInfo,
+): void {
   const tensors = toStored(network.stateDict());
   for (const [name, stored] of toStored(optimizer.stateDict(), MOMENTUM)) tensors.set(name, stored);
   writeSafetensors(path, tensors, {

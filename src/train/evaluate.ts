@@ -1,6 +1,6 @@
-import { crossEntropy } from '../distill/kl.ts';
 import { type Normalization, normalizeImages } from '../augment/index.ts';
 import type { TensorSet } from '../data/batches.ts';
+import { crossEntropy } from '../distill/kl.ts';
 import { noGrad, ops, type Tensor, tidy } from '../torch/index.ts';
 
 /** How well a network does on a set: shares in per cent, loss as mean cross entropy at temperature 1. */
@@ -26,7 +26,10 @@ export interface EvaluateOptions {
 /** How many rows have their label among the k largest logits. Ties count for the label, as rank by strictly larger logits. */
 function hits(logits: Tensor, labels: Tensor, k: number): number {
   const own = logits.gather(1, labels.unsqueeze(1));
-  return ops.ltScalar(logits.gt(own).sum([1]), k).sum().item();
+  return ops
+    .ltScalar(logits.gt(own).sum([1]), k)
+    .sum()
+    .item();
 }
 
 /**

@@ -29,7 +29,14 @@ const options: TrainOptions = {
   standard: { padding: 2, flip: true },
   normalization,
 };
-const network: NetworkInfo = { model: 'resnet8', classes: 10, imageSize: 32, data: 'fashion-mnist', normalization, classNames: [] };
+const network: NetworkInfo = {
+  model: 'resnet8',
+  classes: 10,
+  imageSize: 32,
+  data: 'fashion-mnist',
+  normalization,
+  classNames: [],
+};
 
 let folder: string;
 let trainSet: TensorSet;
@@ -44,11 +51,18 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-const student = (seed = 3): ImageModel => createModel('resnet8', { classes: 10, seed }).to({ memoryFormat: 'channelsLast' });
-const data = (): { train: TensorSet; test: TensorSet; dev: TensorSet | null } => ({ train: trainSet, test: testSet, dev: null });
+const student = (seed = 3): ImageModel =>
+  createModel('resnet8', { classes: 10, seed }).to({ memoryFormat: 'channelsLast' });
+const data = (): { train: TensorSet; test: TensorSet; dev: TensorSet | null } => ({
+  train: trainSet,
+  test: testSet,
+  dev: null,
+});
 
 const weights = (model: ImageModel): string =>
-  [...model.stateDict()].map(([name, tensor]) => `${name} ${Buffer.from(tensor.bytes()).toString('base64')}`).join('\n');
+  [...model.stateDict()]
+    .map(([name, tensor]) => `${name} ${Buffer.from(tensor.bytes()).toString('base64')}`)
+    .join('\n');
 
 async function run(
   overrides: Partial<TrainOptions> = {},
@@ -57,16 +71,23 @@ async function run(
 ): Promise<{ record: EpochRecord | null; weights: string }> {
   const model = student(overrides.seed);
   try {
-    const record = await train(model, supervised(), data(), { ...options, ...overrides }, {
-      ...observer,
-      save: (position, optimizer) => {
-        observer.save?.(position, optimizer);
-        saveTraining(join(folder, 'last.safetensors'), model, optimizer, position, { network, metrics: {} });
+    const record = await train(
+      model,
+      supervised(),
+      data(),
+      { ...options, ...overrides },
+      {
+        ...observer,
+        save: (position, optimizer) => {
+          observer.save?.(position, optimizer);
+          saveTraining(join(folder, 'last.safetensors'), model, optimizer, position, { network, metrics: {} });
+        },
       },
-    }, {
-      ...(how.signal ? { signal: how.signal } : {}),
-      ...(how.resumeFrom ? { resume: (optimizer) => loadTraining(how.resumeFrom!, model, optimizer) } : {}),
-    });
+      {
+        ...(how.signal ? { signal: how.signal } : {}),
+        ...(how.resumeFrom ? { resume: (optimizer) => loadTraining(how.resumeFrom!, model, optimizer) } : {}),
+      },
+    );
     return { record, weights: weights(model) };
   } finally {
     model.dispose();
@@ -89,7 +110,11 @@ describe('the training loop', () => {
     for (const stopAt of [1, 2, 3, 5]) {
       const controller = new AbortController();
       let steps = 0;
-      const stopped = run({}, { onStep: () => ++steps === stopAt && controller.abort() }, { signal: controller.signal });
+      const stopped = run(
+        {},
+        { onStep: () => ++steps === stopAt && controller.abort() },
+        { signal: controller.signal },
+      );
       await expect(stopped).rejects.toThrow(InterruptedError);
       expect(steps).toBe(stopAt);
       const resumed = await run({}, {}, { resumeFrom: join(folder, 'last.safetensors') });
@@ -116,7 +141,10 @@ describe('the training loop', () => {
 
   test('learns: the loss falls by more than half', async () => {
     const epochs: EpochRecord[] = [];
-    await run({ epochs: 8, batchSize: 20, standard: { padding: 2, flip: false } }, { onEpoch: (record) => epochs.push(record) });
+    await run(
+      { epochs: 8, batchSize: 20, standard: { padding: 2, flip: false } },
+      { onEpoch: (record) => epochs.push(record) },
+    );
     expect(epochs.map((record) => record.epoch)).toEqual([1, 2, 3, 4, 5, 6, 7, 8]);
     expect(epochs.at(-1)!.train.loss).toBeLessThan(epochs[0]!.train.loss / 2);
     expect(epochs.at(-1)!.test.top1).toBeGreaterThan(40);
@@ -131,12 +159,15 @@ describe('the training loop', () => {
   test('the last, smaller batch counts by its size in the means', async () => {
     let sum = 0;
     let samples = 0;
-    const { record } = await run({ epochs: 1 }, {
-      onStep: (result) => {
-        sum += result.loss * result.samples;
-        samples += result.samples;
+    const { record } = await run(
+      { epochs: 1 },
+      {
+        onStep: (result) => {
+          sum += result.loss * result.samples;
+          samples += result.samples;
+        },
       },
-    });
+    );
     expect(samples).toBe(100);
     expect(record!.train.loss).toBeCloseTo(sum / samples, 12);
   });
@@ -144,9 +175,15 @@ describe('the training loop', () => {
   test('the best epoch is chosen on the dev split where there is one', async () => {
     const records: EpochRecord[] = [];
     const model = student();
-    await train(model, supervised(), { train: trainSet, test: trainSet, dev: testSet }, { ...options, epochs: 3 }, {
-      onEpoch: (record) => records.push(record),
-    });
+    await train(
+      model,
+      supervised(),
+      { train: trainSet, test: trainSet, dev: testSet },
+      { ...options, epochs: 3 },
+      {
+        onEpoch: (record) => records.push(record),
+      },
+    );
     let best = Number.NEGATIVE_INFINITY;
     for (const record of records) {
       expect(record.dev!.count).toBe(30);
@@ -165,7 +202,9 @@ describe('the training loop', () => {
       precision: 'fp32',
     });
     const counts = new Set<number>();
-    await train(model, distillation(teacher, kdDefaults), data(), options, { onStep: () => counts.add(memory().tensors) });
+    await train(model, distillation(teacher, kdDefaults), data(), options, {
+      onStep: () => counts.add(memory().tensors),
+    });
     expect(counts.size).toBe(1);
     model.dispose();
     teacher.dispose();

@@ -2,7 +2,13 @@
  * @file The training loop, top to bottom: order, batch, step, evaluation, checkpoint. Everything random is a function of
  * (seed, epoch, sample), so a run continues from any saved position as if it had never stopped.
  */
-import { drawCropFlip, gatherCropFlip, type Normalization, normalizeImages, type StandardOptions } from '../augment/index.ts';
+import {
+  drawCropFlip,
+  gatherCropFlip,
+  type Normalization,
+  normalizeImages,
+  type StandardOptions,
+} from '../augment/index.ts';
 import { batchCount, batchIndex, epochOrder, type TensorSet } from '../data/batches.ts';
 import type { ImageModel } from '../models/index.ts';
 import { lrAt, type ScheduleConfig, SGD } from '../nn/index.ts';
@@ -120,7 +126,9 @@ export async function train(
 
   const stop = (): never => {
     observer.save?.(position, optimizer);
-    throw new InterruptedError(`stopped in epoch ${position.epoch + 1} after ${position.step} of ${stepsPerEpoch} steps`);
+    throw new InterruptedError(
+      `stopped in epoch ${position.epoch + 1} after ${position.step} of ${stepsPerEpoch} steps`,
+    );
   };
 
   try {

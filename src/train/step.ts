@@ -43,7 +43,11 @@ export function trainStep(
     // One copy out for all numbers: on a GPU each would wait for the device.
     const values = noGrad(() => {
       const correct = logits.argmax(1).eq(batch.labels).sum().to('float32');
-      return stack([...names.map((name) => terms[name]!.value.detach()), total.detach(), correct]).data() as Float32Array;
+      return stack([
+        ...names.map((name) => terms[name]!.value.detach()),
+        total.detach(),
+        correct,
+      ]).data() as Float32Array;
     });
     const result: StepResult = {
       terms: Object.fromEntries(names.map((name, i) => [name, values[i]!])),

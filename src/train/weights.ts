@@ -1,6 +1,6 @@
 /** @file Between tensors of the engine and tensors of a file. */
 import { UserError } from '../base/errors.ts';
-import { type StoredTensor, type StoredTensors } from '../formats/index.ts';
+import type { StoredTensor, StoredTensors } from '../formats/index.ts';
 import { type Tensor, tensorFromBytes } from '../torch/index.ts';
 
 /** Copies of a state dict's values, ready to be written. */

@@ -16,10 +16,16 @@ export function registerBench(program: Command): void {
     .option('--threads <n>', 'threads (default: all processors)', positiveInteger)
     .option('--device <name>', 'cpu or cuda', 'cpu')
     .option('--precision <names...>', 'fp32, bf16', ['fp32', 'bf16'])
-    .option('--against <script>', "a Python script that times PyTorch's step and prints JSON lines (recipe, work, ms_per_step)")
+    .option(
+      '--against <script>',
+      "a Python script that times PyTorch's step and prints JSON lines (recipe, work, ms_per_step)",
+    )
     .option('--python <command>', 'the Python to run it with', 'python3')
     .option('--json', 'print one JSON object')
-    .addHelpText('after', '\nExamples:\n  thrive bench step\n  npm run bench -- step --against torch_reference.py --python /usr/bin/python3')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  thrive bench step\n  npm run bench -- step --against torch_reference.py --python /usr/bin/python3',
+    )
     .action(async (flags: import('../bench-step.ts').BenchFlags) => {
       const { benchStep } = await import('../bench-step.ts');
       await benchStep(flags);

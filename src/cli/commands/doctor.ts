@@ -17,7 +17,11 @@ export function registerDoctor(program: Command): void {
           `${mark[status]}  ${name.padEnd(14)} ${found}`,
           ...(advice ? [`      ${''.padEnd(14)} ${advice}`] : []),
         ]);
-        return [...lines, '', report.ok ? 'This machine can train.' : 'This machine cannot train yet; see FAIL above.'].join('\n');
+        return [
+          ...lines,
+          '',
+          report.ok ? 'This machine can train.' : 'This machine cannot train yet; see FAIL above.',
+        ].join('\n');
       });
       if (!report.ok) process.exitCode = exitCodes.failure;
     });

@@ -14,7 +14,8 @@ async function execute(path: string, flags: EvalFlags): Promise<void> {
   const { evaluationProgress } = await import('../progress.ts');
   const { split, precision = 'fp32' } = flags;
   if (split !== 'test' && split !== 'train') throw new UserError(`--split must be test or train, not '${split}'`);
-  if (precision !== 'fp32' && precision !== 'bf16') throw new UserError(`--precision must be fp32 or bf16, not '${precision}'`);
+  if (precision !== 'fp32' && precision !== 'bf16')
+    throw new UserError(`--precision must be fp32 or bf16, not '${precision}'`);
   const measured = await evaluateCheckpoint(path, {
     ...flags,
     split,

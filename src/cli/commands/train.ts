@@ -3,8 +3,17 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import { UserError } from '../../base/errors.ts';
-import type { Config, ConfigInput, Summary } from '../../experiment/index.ts';
-import { addDataFlags, addEngineFlags, type DataFlags, type EngineFlags, integer, integers, number, positiveInteger } from '../flags.ts';
+import type { Config, ConfigInput, RunSummary } from '../../experiment/index.ts';
+import {
+  addDataFlags,
+  addEngineFlags,
+  type DataFlags,
+  type EngineFlags,
+  integer,
+  integers,
+  number,
+  positiveInteger,
+} from '../flags.ts';
 import { duration, exitCodes, result, say, table } from '../output.ts';
 
 type Task = 'train' | 'distill';
@@ -43,8 +52,15 @@ function addRunFlags(command: Command): Command {
     .option('--nesterov', 'Nesterov momentum')
     .option('--weight-decay <w>', 'weight decay, on every parameter (default: 0.0005)', number)
     .option('--schedule <name>', 'step, cosine, one-cycle or constant (default: step)')
-    .option('--milestones <epochs>', 'epochs after which step divides the rate by 10 (default: 62.5, 75, 87.5 % of the run)', integers)
-    .option('--base-augment <name>', 'crop+flip, crop, flip or none, each picture with its own draw (default: crop+flip)')
+    .option(
+      '--milestones <epochs>',
+      'epochs after which step divides the rate by 10 (default: 62.5, 75, 87.5 % of the run)',
+      integers,
+    )
+    .option(
+      '--base-augment <name>',
+      'crop+flip, crop, flip or none, each picture with its own draw (default: crop+flip)',
+    )
     .option('--seed <n>', 'everything random follows from it (default: 0)', integer);
   return addEngineFlags(command)
     .option('--config <file>', 'settings from a TypeScript, JavaScript or JSON file; flags win over it')
@@ -74,7 +90,8 @@ function settings(task: Task, flags: RunFlags): Partial<ConfigInput> {
     device: flags.device,
     threads: flags.threads,
   };
-  if (milestones && schedule && schedule !== 'step') throw new UserError(`--milestones belongs to --schedule step, not ${schedule}`);
+  if (milestones && schedule && schedule !== 'step')
+    throw new UserError(`--milestones belongs to --schedule step, not ${schedule}`);
   if (milestones) given.schedule = { kind: 'step', milestones };
   else if (schedule && schedule !== 'step') given.schedule = { kind: schedule };
   const kd = Object.entries({ gamma, alpha, temperature }).filter(([, value]) => value !== undefined);
@@ -105,14 +122,21 @@ const stamp = (): string => new Date().toISOString().slice(0, 19).replace('T', '
 async function execute(task: Task, flags: RunFlags): Promise<void> {
   const { resolveConfig } = await import('../../experiment/config.ts');
   const given = settings(task, flags);
-  const fromFile = flags.config ? await (await import('../../experiment/config-file.ts')).readConfigFile(flags.config) : {};
+  const fromFile = flags.config
+    ? await (await import('../../experiment/config-file.ts')).readConfigFile(flags.config)
+    : {};
   const folder = typeof flags.resume === 'string' ? flags.resume : flags.out;
-  if (flags.resume && !folder) throw new UserError('--resume needs the folder of a run', { hint: 'thrive train --resume runs/NAME' });
+  if (flags.resume && !folder)
+    throw new UserError('--resume needs the folder of a run', { hint: 'thrive train --resume runs/NAME' });
 
   const { RunFolder } = await import('../../experiment/run-folder.ts');
-  const saved = flags.resume && folder && existsSync(join(folder, 'config.json')) ? RunFolder.open(folder).record : null;
+  const saved =
+    flags.resume && folder && existsSync(join(folder, 'config.json')) ? RunFolder.open(folder).record : null;
   if (flags.resume && !saved && !given.model && !fromFile.model) RunFolder.open(folder!); // says that there is no run
-  if (saved && saved.config.task !== task) throw new UserError(`${folder} holds a '${saved.config.task}' run`, { hint: `use thrive ${saved.config.task} --resume ${folder}` });
+  if (saved && saved.config.task !== task)
+    throw new UserError(`${folder} holds a '${saved.config.task}' run`, {
+      hint: `use thrive ${saved.config.task} --resume ${folder}`,
+    });
   const config = saved
     ? await continued(saved.config, { ...fromFile, ...given })
     : resolveConfig({ ...fromFile, ...given, task }, { dataDir: process.env.THRIVE_DATA } as Partial<ConfigInput>);
@@ -135,10 +159,16 @@ async function execute(task: Task, flags: RunFlags): Promise<void> {
   result(flags.json, summary, () => describe(summary));
 }
 
-function describe(summary: Summary): string {
+function describe(summary: RunSummary): string {
   const percent = (value: number): string => value.toFixed(2);
   const rows: (string | number)[][] = [];
-  if (summary.teacher) rows.push(['teacher', percent(summary.teacher.top1), percent(summary.teacher.top5), summary.teacher.loss.toFixed(4)]);
+  if (summary.teacher)
+    rows.push([
+      'teacher',
+      percent(summary.teacher.top1),
+      percent(summary.teacher.top5),
+      summary.teacher.loss.toFixed(4),
+    ]);
   rows.push([`${summary.model}, last epoch`, percent(summary.top1), percent(summary.top5), summary.loss.toFixed(4)]);
   const { epoch, top1, chosenOn } = summary.best;
   const best =
