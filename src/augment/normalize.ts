@@ -1,5 +1,5 @@
-import { native } from '../torch/native.ts';
 import { Tensor, tensor, tidy } from '../torch/index.ts';
+import { native } from '../torch/native.ts';
 
 /** Per-channel mean and standard deviation of pixels in [0, 1]. */
 export interface Normalization {
@@ -27,8 +27,8 @@ const tables = new WeakMap<Normalization, Float32Array>();
  */
 export function normalizeImages(images: Tensor, by: Normalization, channelsLast = false): Tensor {
   if (images.device !== 'cpu') return normalizePlain(images, by, channelsLast);
-  let table = tables.get(by);
-  if (!table) tables.set(by, (table = tableOf(by)));
+  const table = tables.get(by) ?? tableOf(by);
+  tables.set(by, table);
   return Tensor.wrap(native().normalizeImages(images.handle, table, channelsLast));
 }
 

@@ -51,7 +51,10 @@ export function progress({
     const time = now();
     if (!force && time - drawnAt < (live ? DRAW_SECONDS : PLAIN_SECONDS)) return;
     drawnAt = time;
-    if (!live) return line(text());
+    if (!live) {
+      line(text());
+      return;
+    }
     const columns = stream.columns ?? 80;
     stream.write(`\r\x1b[2K${text().slice(0, columns - 1)}`);
     dirty = true;
