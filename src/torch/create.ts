@@ -20,6 +20,11 @@ function flatten(value: Nested): { flat: (number | bigint | boolean)[]; shape: n
   const flat: (number | bigint | boolean)[] = [];
   const walk = (item: Nested, depth: number): void => {
     if (!Array.isArray(item)) {
+      if (typeof item !== 'number' && typeof item !== 'bigint' && typeof item !== 'boolean') {
+        throw new TypeError(
+          `tensor() takes numbers, bigints and booleans, not ${item === null ? 'null' : `a ${typeof item}`}`,
+        );
+      }
       if (depth !== shape.length) throw new TypeError('tensor(): the nested arrays have uneven depths');
       flat.push(item);
       return;
@@ -33,6 +38,32 @@ function flatten(value: Nested): { flat: (number | bigint | boolean)[]; shape: n
   return { flat, shape };
 }
 
+function naturalDtype(flat: readonly (number | bigint | boolean)[]): DType {
+  const kinds = new Set(flat.map((value) => typeof value));
+  if (kinds.has('number') || kinds.size === 0) return 'float32';
+  return kinds.has('bigint') ? 'int64' : 'bool';
+}
+
+const ranges: { readonly [Name in DType]?: readonly [least: bigint, most: bigint] } = {
+  uint8: [0n, 255n],
+  int8: [-128n, 127n],
+  int16: [-32768n, 32767n],
+  int32: [-(2n ** 31n), 2n ** 31n - 1n],
+  int64: [-(2n ** 63n), 2n ** 63n - 1n],
+};
+
+/** Integers beyond 2^53 survive only as bigints. Fractions are cut off, as in PyTorch; what cannot be held is refused. */
+function toBigInts(flat: readonly (number | bigint | boolean)[], dtype: DType): BigInt64Array {
+  const [least, most] = ranges[dtype]!;
+  return BigInt64Array.from(flat, (value) => {
+    if (typeof value === 'number' && !Number.isFinite(value))
+      throw new RangeError(`tensor(): ${value} does not fit ${dtype}`);
+    const whole = BigInt(typeof value === 'number' ? Math.trunc(value) : value);
+    if (whole < least || whole > most) throw new RangeError(`tensor(): ${value} does not fit ${dtype}`);
+    return whole;
+  });
+}
+
 function finish(made: Tensor, { dtype, device, requiresGrad }: TensorOptions): Tensor {
   const changes = (dtype && dtype !== made.dtype) || (device && device !== made.device);
   const result = changes ? made.to({ ...(dtype ? { dtype } : {}), ...(device ? { device } : {}) }) : made;
@@ -42,7 +73,7 @@ function finish(made: Tensor, { dtype, device, requiresGrad }: TensorOptions): T
 
 /**
  * A tensor from numbers, nested arrays, or a typed array with a shape. The data is copied. Arrays of booleans become bool,
- * of bigints int64, of numbers float32; a typed array keeps its type.
+ * of bigints int64, of numbers float32 (also where only some are); a typed array keeps its type.
  *
  * @example
  * tensor([[1, 2], [3, 4]]);
@@ -50,15 +81,13 @@ function finish(made: Tensor, { dtype, device, requiresGrad }: TensorOptions): T
  */
 export function tensor(data: Nested | TypedArray, options: TensorOptions & { shape?: readonly number[] } = {}): Tensor {
   if (ArrayBuffer.isView(data)) {
+    if (data instanceof DataView) throw new TypeError('tensor() takes typed arrays, not a DataView');
     return finish(new Tensor(native().tensorFrom(data, options.shape ?? [data.length])), options);
   }
   const { flat, shape } = flatten(data);
-  const first = flat[0];
-  const natural: DType = typeof first === 'boolean' ? 'bool' : typeof first === 'bigint' ? 'int64' : 'float32';
-  const array = flat.some((value) => typeof value === 'bigint')
-    ? BigInt64Array.from(flat as bigint[], BigInt)
-    : Float64Array.from(flat as number[], Number);
-  return finish(new Tensor(native().tensorFrom(array, options.shape ?? shape)), { dtype: natural, ...options });
+  const dtype = options.dtype ?? naturalDtype(flat);
+  const array = dtype in ranges ? toBigInts(flat, dtype) : Float64Array.from(flat, Number);
+  return finish(new Tensor(native().tensorFrom(array, options.shape ?? shape)), { ...options, dtype });
 }
 
 /** A tensor from raw little-endian bytes in row-major order. */

@@ -27,28 +27,24 @@ function notATensor(operator: NativeOperator, index: number, value: unknown): Ty
   return new TypeError(`${operator.name}: argument '${name}' (${type}): expected a tensor, got ${articled(value)}`);
 }
 
-function lowerList(operator: NativeOperator, index: number, value: unknown): unknown {
-  if (!Array.isArray(value)) return value === undefined || value === null ? value : [lowerOne(operator, index, value)];
-  return value.map((item: unknown) => lowerOne(operator, index, item));
-}
-
-function lowerOne(operator: NativeOperator, index: number, value: unknown): unknown {
-  if (value instanceof TensorOf) return value.handle;
-  if (value === undefined || value === null) return value;
-  throw notATensor(operator, index, value);
-}
-
-/** Tensors to handles, in place: `values` is the caller's own rest array. */
-function lower(operator: NativeOperator, values: unknown[]): unknown[] {
+/** Makes a function that turns tensors into handles, in place: it is given a call's own rest array. */
+function lowering(operator: NativeOperator): (values: unknown[]) => unknown[] {
   const { parameters } = operator;
-  const count = Math.min(values.length, parameters.length);
-  for (let i = 0; i < count; i++) {
-    const code = parameters.charCodeAt(i);
-    if (code === 84)
-      values[i] = lowerOne(operator, i, values[i]); // T
-    else if (code === 76) values[i] = lowerList(operator, i, values[i]); // L
-  }
-  return values;
+  const indices = [...parameters].map((_, i) => i).filter((i) => parameters[i] !== 'V');
+  const one = (index: number, value: unknown): unknown => {
+    if (value instanceof TensorOf) return value.handle;
+    if (value === undefined || value === null) return value;
+    throw notATensor(operator, index, value);
+  };
+  const list = (index: number, value: unknown): unknown =>
+    Array.isArray(value) ? value.map((item: unknown) => one(index, item)) : one(index, value);
+  return (values) => {
+    for (const i of indices) {
+      if (i >= values.length) break;
+      values[i] = parameters[i] === 'T' ? one(i, values[i]) : list(i, values[i]);
+    }
+    return values;
+  };
 }
 
 const wrap = (handle: unknown): Tensor | null => (handle === null ? null : new TensorOf(handle as Handle));
@@ -62,20 +58,21 @@ function lift(code: string | undefined, value: unknown): unknown {
 function bind(operator: NativeOperator): AnyOperator {
   const { id, results, aliases } = operator;
   const call = native().call;
-  if (results === 'T') return (...values) => wrap(call(id, ...lower(operator, values)));
+  const lower = lowering(operator);
+  if (results === 'T') return (...values) => wrap(call(id, ...lower(values)));
   // An in-place operator returns one of its arguments: hand back the very object the caller gave.
   if (results === 'A') {
     const at = aliases[0]!;
     return (...values) => {
       const own = values[at];
-      call(id, ...lower(operator, values));
+      call(id, ...lower(values));
       return own;
     };
   }
-  if (results.length <= 1) return (...values) => lift(results, call(id, ...lower(operator, values)));
+  if (results.length <= 1) return (...values) => lift(results, call(id, ...lower(values)));
   return (...values) => {
     const given = values.slice();
-    const all = call(id, ...lower(operator, values)) as unknown[];
+    const all = call(id, ...lower(values)) as unknown[];
     return all.map((value, i) => (aliases[i]! >= 0 ? given[aliases[i]!] : lift(results[i], value)));
   };
 }

@@ -1,3 +1,5 @@
+import { unknownName } from '../base/suggest.ts';
+
 /** Element types, with libtorch's own codes (c10::ScalarType). */
 const codes = {
   uint8: 0,
@@ -32,10 +34,10 @@ const names = new Map<number, DType>(Object.entries(codes).map(([name, code]) =>
 
 export const dtypes = Object.keys(codes) as DType[];
 
+/** libtorch's number for a dtype, which operators called by `ops` take. @throws UserError for an unknown name */
 export function dtypeCode(dtype: DType): number {
-  const code = codes[dtype];
-  if (code === undefined) throw new TypeError(`unknown dtype '${String(dtype)}'; known: ${dtypes.join(', ')}`);
-  return code;
+  if (!Object.hasOwn(codes, dtype)) throw unknownName('dtype', String(dtype), dtypes);
+  return codes[dtype];
 }
 
 export function dtypeFromCode(code: number): DType {
@@ -50,4 +52,10 @@ export const isFloating = (dtype: DType): boolean =>
 /** How a tensor's elements lie in memory; codes of c10::MemoryFormat. */
 const memoryFormats = { contiguous: 0, preserve: 1, channelsLast: 2 } as const;
 export type MemoryFormat = keyof typeof memoryFormats;
-export const memoryFormatCode = (format: MemoryFormat): number => memoryFormats[format];
+/** libtorch's number for a memory format. @throws UserError for an unknown name */
+export function memoryFormatCode(format: MemoryFormat): number {
+  if (!Object.hasOwn(memoryFormats, format)) {
+    throw unknownName('memory format', String(format), Object.keys(memoryFormats));
+  }
+  return memoryFormats[format];
+}

@@ -6,7 +6,7 @@ import type { Tensor } from './tensor.ts';
 
 type Plain<T extends string> = T extends `Tensor${string}`
   ? Tensor
-  : T extends 'int' | 'float' | 'ScalarType' | 'MemoryFormat' | 'Layout' | 'Generator'
+  : T extends 'int' | 'SymInt' | 'float' | 'ScalarType' | 'MemoryFormat' | 'Layout' | 'Generator'
     ? number
     : T extends 'Scalar'
       ? number | boolean
@@ -45,15 +45,19 @@ type Results<Text extends string, Done extends unknown[] = []> = Text extends `$
 
 type Result<Text extends string> = Text extends '()'
   ? undefined
-  : Text extends `Tensor${infer Tail}`
-    ? Tail extends `${string}[]`
-      ? Tensor[]
-      : Tensor
-    : Text extends `(${infer Items})`
-      ? Results<Items>
-      : Text extends 'bool'
-        ? boolean
-        : number;
+  : Text extends `(${infer Items})`
+    ? Results<Items>
+    : Text extends `${infer Type} ${string}` // a result may have a name
+      ? Result<Type>
+      : Text extends `Tensor${infer Tail}`
+        ? Tail extends `${string}[]`
+          ? Tensor[]
+          : Tensor
+        : Text extends 'bool'
+          ? boolean
+          : Text extends 'str'
+            ? string
+            : number;
 
 /** The function type of an operator's schema; arguments are positional, keyword-only ones last. */
 export type OperatorFunction<Schema extends string> = Schema extends `${string}(${infer Rest}`
@@ -74,14 +78,17 @@ export interface ParsedSchema {
   returns: string[];
 }
 
-/** Split at commas outside brackets. */
+/** Split at commas outside brackets and quotes. */
 function splitTop(text: string): string[] {
   const parts: string[] = [];
   let depth = 0;
   let start = 0;
+  let quote = '';
   for (let i = 0; i < text.length; i++) {
     const c = text[i]!;
-    if (c === '(' || c === '[') depth++;
+    if (quote) quote = c === quote ? '' : quote;
+    else if (c === '"' || c === "'") quote = c;
+    else if (c === '(' || c === '[') depth++;
     else if (c === ')' || c === ']') depth--;
     else if (c === ',' && depth === 0) {
       parts.push(text.slice(start, i).trim());
@@ -119,4 +126,38 @@ export function parseSchema(schema: string): ParsedSchema {
     arguments: parsed,
     returns: list.map((part) => normalType(part.split(' ')[0]!)),
   };
+}
+
+const listed = (schema: ParsedSchema): string =>
+  schema.arguments.map((a) => `${a.type} ${a.name}${a.hasDefault ? '=…' : ''}`).join(', ');
+
+/**
+ * Why a call written for the schema `declared` would not work with the schema `actual` of the libtorch that is loaded; empty
+ * if it would. A later libtorch may spell types otherwise and append arguments that have defaults.
+ */
+export function schemaDifferences(declared: string, actual: string): string[] {
+  const ours = parseSchema(declared);
+  const theirs = parseSchema(actual);
+  const found: string[] = [];
+  if (ours.name !== theirs.name) found.push(`the name is ${theirs.name}, not ${ours.name}`);
+  for (const [i, argument] of ours.arguments.entries()) {
+    const other = theirs.arguments[i];
+    if (!other) {
+      found.push(`there is no argument ${i + 1} '${argument.name}' in (${listed(theirs)})`);
+      continue;
+    }
+    const where = `argument ${i + 1}`;
+    if (other.name !== argument.name) found.push(`${where} is '${other.name}', not '${argument.name}'`);
+    if (other.type !== argument.type) found.push(`${where} '${argument.name}' is ${other.type}, not ${argument.type}`);
+    if (other.hasDefault !== argument.hasDefault) {
+      found.push(`${where} '${argument.name}' has ${other.hasDefault ? 'a' : 'no'} default`);
+    }
+  }
+  for (const extra of theirs.arguments.slice(ours.arguments.length)) {
+    if (!extra.hasDefault) found.push(`there is a further argument '${extra.name}' without a default`);
+  }
+  if (ours.returns.join() !== theirs.returns.join()) {
+    found.push(`it returns (${theirs.returns.join(', ')}), not (${ours.returns.join(', ')})`);
+  }
+  return found;
 }

@@ -20,37 +20,49 @@ export function track(tensor: Tensor): void {
   else backstop.register(tensor, tensor.handle);
 }
 
-function collect(
-  value: unknown,
-  found: Set<Tensor>,
-  isTensor: (value: unknown) => value is Tensor,
-  seen: Set<object>,
-): void {
-  if (isTensor(value)) {
-    found.add(value);
-    return;
-  }
-  if (typeof value !== 'object' || value === null || ArrayBuffer.isView(value) || seen.has(value)) return;
-  seen.add(value);
-  if (value instanceof Map) {
-    for (const item of value.values()) collect(item, found, isTensor, seen);
-  } else if (Symbol.iterator in value && (Array.isArray(value) || value instanceof Set)) {
-    for (const item of value) collect(item, found, isTensor, seen);
-  } else {
-    const prototype: unknown = Object.getPrototypeOf(value);
-    // Only plain containers are looked into; a module or optimizer owns its tensors by itself.
-    if (prototype !== Object.prototype && prototype !== null) return;
-    for (const item of Object.values(value)) collect(item, found, isTensor, seen);
-  }
-}
-
 let isTensor: (value: unknown) => value is Tensor = (_value): _value is Tensor => false;
 /** tensor.ts introduces its class here, so that this module need not import it. */
 export function setTensorTest(test: (value: unknown) => value is Tensor): void {
   isTensor = test;
 }
 
-function free(tensors: Tensor[], survivors: Set<Tensor>, outer: Tensor[] | undefined): void {
+/** The tensors in a scope's result: itself, or inside arrays, maps, sets and plain objects. */
+function collect(value: unknown, found: Set<Tensor>, seen: Set<object>): void {
+  if (typeof value !== 'object' || value === null || ArrayBuffer.isView(value)) return;
+  if (isTensor(value)) {
+    found.add(value);
+    return;
+  }
+  if (seen.has(value)) return;
+  seen.add(value);
+  if (Array.isArray(value) || value instanceof Map || value instanceof Set) {
+    // A map's items are pairs, so that its keys are looked at too.
+    for (const item of value) collect(item, found, seen);
+    return;
+  }
+  const prototype: unknown = Object.getPrototypeOf(value);
+  // Only plain containers are looked into; a module or optimizer owns its tensors by itself.
+  if (prototype !== Object.prototype && prototype !== null) return;
+  for (const item of Object.values(value)) collect(item, found, seen);
+}
+
+const none: ReadonlySet<Tensor> = new Set();
+
+function survivorsOf(result: unknown): ReadonlySet<Tensor> {
+  if (typeof result !== 'object' || result === null) return none;
+  if ('then' in result && typeof result.then === 'function') {
+    // Its own failure would come as an unhandled rejection, and hide this one.
+    if (result instanceof Promise) result.catch(() => {});
+    throw new TypeError(
+      'tidy() is synchronous: its function returned a promise, whose tensors would be freed under it',
+    );
+  }
+  const found = new Set<Tensor>();
+  collect(result, found, new Set());
+  return found;
+}
+
+function free(tensors: readonly Tensor[], survivors: ReadonlySet<Tensor>, outer: Tensor[] | undefined): void {
   if (scratch.length < tensors.length) scratch = new Float64Array(tensors.length * 2);
   let count = 0;
   for (const tensor of tensors) {
@@ -67,8 +79,8 @@ function free(tensors: Tensor[], survivors: Set<Tensor>, outer: Tensor[] | undef
 }
 
 /**
- * Run `fn` and free every tensor it made, except those it returns (alone or inside arrays, maps and plain objects) and those
- * passed to `keep`. Nests. Synchronous only: a promise would outlive the scope.
+ * Run `fn` and free every tensor it made, except those it returns (alone or inside arrays, maps, sets and plain objects) and
+ * those passed to `keep`; if it throws, all of them. Nests. Synchronous only: a promise would outlive the scope.
  *
  * @example
  * const norm = tidy(() => x.mul(x).sum().sqrt()); // one tensor left, not three
@@ -77,20 +89,14 @@ export function tidy<T>(fn: () => T): T {
   const outer = scope;
   const mine: Tensor[] = [];
   scope = mine;
-  let survivors = new Set<Tensor>();
+  let survivors = none;
   try {
     const result = fn();
-    if (typeof result === 'object' && result !== null && 'then' in result && typeof result.then === 'function') {
-      throw new TypeError(
-        'tidy() is synchronous: its function returned a promise, whose tensors would be freed under it',
-      );
-    }
-    survivors = new Set();
-    collect(result, survivors, isTensor, new Set());
+    survivors = survivorsOf(result);
     return result;
   } finally {
     scope = outer;
-    free(mine, survivors, outer);
+    if (mine.length > 0) free(mine, survivors, outer);
   }
 }
 
