@@ -3,7 +3,7 @@ import { fillerTensor, fillModule } from '../../test/filler.ts';
 import { expectNoLeak } from '../../test/torch.ts';
 import { UserError } from '../base/errors.ts';
 import { BatchNorm2d, Conv2d, foldBatchNorm, Linear, observe } from '../nn/index.ts';
-import { memory, noGrad, ops, type Tensor, tensor, tidy, zeros } from '../torch/index.ts';
+import { autocast, memory, noGrad, ops, type Tensor, tensor, tidy, zeros } from '../torch/index.ts';
 import { stream } from '../torch/random.ts';
 import { checkModelName, createEmptyModel, createModel, type ImageModel, modelNames } from './index.ts';
 
@@ -162,6 +162,27 @@ describe.each(families)('%s', (name) => {
       }),
     );
   });
+
+  test('bfloat16 is near float32: a training pass, and predictions with batch norm folded away', () =>
+    tidy(() => {
+      using model = make(name).to({ memoryFormat: 'channelsLast' });
+      const input = pictures(4).to({ memoryFormat: 'channelsLast' });
+      const labels = tensor([1, 2, 3, 4], { dtype: 'int64' });
+      model.eval();
+      const exact = noGrad(() => model.forward(input));
+      model.train();
+      const logits = autocast({ dtype: 'bfloat16' }, () => model.forward(input));
+      ops.crossEntropyLoss(logits.to('float32'), labels).backward();
+      for (const [key, p] of model.namedParameters()) {
+        expect(p.grad?.dtype, key).toBe('float32');
+        expect(p.grad!.isfinite().all().item(), key).toBe(1);
+      }
+      const state = fillModule(model).eval();
+      const folded = noGrad(() => autocast({ dtype: 'bfloat16' }, () => foldBatchNorm(state).forward(input)));
+      // Eight bits of mantissa, through some ten layers.
+      const typical = exact.norm().item();
+      expect(folded.to('float32').sub(exact).norm().item()).toBeLessThan(0.03 * typical);
+    }));
 
   test('the input is left as it was', () =>
     tidy(() => {
