@@ -4,7 +4,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, uti
 import { createRequire } from 'node:module';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { BuildError, compileAll, linkAndTest } from './compile.mjs';
+import { BuildError, compileAll, linkAndTest, SourcesChanged } from './compile.mjs';
 import { compileFlags, linkFlags, locateCompiler } from './compiler.mjs';
 import { buildDirOf, currentBuild, describeLibtorch, packageRoot, writeJson } from './current.mjs';
 import { describeAttempts, locateLibtorch } from './locate.mjs';
@@ -53,19 +53,32 @@ export function chooseLibtorch({ env = process.env, buildDir = buildDirOf(), roo
 }
 
 /**
- * Build the addon unless the current build is made of exactly this: sources, flags, compiler, libtorch.
+ * Build the addon unless the current build is made of exactly this: sources, flags, compiler, libtorch. Starts again when a
+ * source changes meanwhile.
  *
  * @param {BuildOptions} [options]
  * @returns {Promise<{ built: boolean, info: BuildInfo }>}
  * @throws {BuildError}
  */
-export async function build({
-  force = false,
-  log = console.error,
-  sourceDir = join(packageRoot, 'native'),
-  buildDir = buildDirOf(),
-  env = process.env,
-} = {}) {
+export async function build(options = {}) {
+  const { force = false, log = console.error, sourceDir = join(packageRoot, 'native'), env = process.env } = options;
+  const settings = { force, log, sourceDir, env, buildDir: options.buildDir ?? buildDirOf() };
+  for (let attempt = 0; attempt < 5; attempt++) {
+    try {
+      return await buildOnce(settings);
+    } catch (error) {
+      if (!(error instanceof SourcesChanged)) throw error;
+      log('native: the sources changed meanwhile, starting again');
+    }
+  }
+  throw new BuildError('the sources keep changing', { remedy: 'build again when they are saved' });
+}
+
+/**
+ * @param {Required<BuildOptions>} options
+ * @returns {Promise<{ built: boolean, info: BuildInfo }>}
+ */
+async function buildOnce({ force, log, sourceDir, buildDir, env }) {
   const { libtorch, tried } = chooseLibtorch({ env, buildDir });
   if (!libtorch)
     throw new BuildError('no usable libtorch:', { output: indent(describeAttempts(tried)), missing: 'libtorch' });
@@ -132,6 +145,7 @@ export async function build({
         `native: ${stale.length} of ${files.length} files to compile, ${compiler.kind} ${compiler.version}, ${describeLibtorch(libtorch)}`,
       );
       await compileAll(stale, compiler, flags, log);
+      if (hashOf(sourcesIn(sourceDir).map(({ name, hash }) => [name, hash])) !== sourceHash) throw new SourcesChanged();
       const linked = await linkAndTest(
         folder,
         files.map(({ object }) => object),

@@ -14,9 +14,10 @@ export class BuildError extends Error {
   report(): string;
 }
 
+export class SourcesChanged extends Error {}
 export function smokeTest(addon: string): Promise<{ version: string; openmp: string[] } | { failure: string }>;
 export function compileAll(
-  files: { name: string; path: string; object: string }[],
+  files: { name: string; path: string; hash: string; object: string }[],
   compiler: Compiler,
   flags: string[],
   log: (line: string) => void,

@@ -5,6 +5,7 @@ import { availableParallelism, freemem } from 'node:os';
 import { join } from 'node:path';
 import { linkFlags } from './compiler.mjs';
 import { diagnoseCompile, diagnoseLoad, firstErrors } from './diagnose.mjs';
+import { hasChanged } from './sources.mjs';
 
 const bytesPerCompile = 1.5e9;
 
@@ -31,6 +32,9 @@ export class BuildError extends Error {
     return lines.join('\n');
   }
 }
+
+/** Somebody edits while this compiles: what was compiled is neither the old nor the new source. */
+export class SourcesChanged extends Error {}
 
 /**
  * @param {string} command
@@ -78,7 +82,7 @@ export async function smokeTest(addon) {
 /**
  * Compile what changed. Killed compilers (memory) are tried once more, alone.
  *
- * @param {{ name: string, path: string, object: string }[]} files
+ * @param {{ name: string, path: string, hash: string, object: string }[]} files
  * @param {{ command: string, args: string[] }} compiler
  * @param {string[]} flags
  * @param {(line: string) => void} log
@@ -90,7 +94,7 @@ export async function compileAll(files, compiler, flags, log) {
   const queue = [...files];
   /** @type {typeof files} */
   const again = [];
-  /** @type {BuildError | undefined} */
+  /** @type {Error | undefined} */
   let failed;
   let done = 0;
   /** @param {(typeof files)[number]} file @param {boolean} last */
@@ -99,6 +103,11 @@ export async function compileAll(files, compiler, flags, log) {
     const temporary = `${file.object}.${process.pid}.tmp`;
     const args = [...compiler.args, ...flags, '-c', file.path, '-o', temporary];
     const { code, signal, output } = await run(compiler.command, args);
+    if (hasChanged(file)) {
+      rmSync(temporary, { force: true });
+      failed ??= new SourcesChanged();
+      return;
+    }
     if (code === 0) {
       renameSync(temporary, file.object);
       const seconds = ((performance.now() - started) / 1000).toFixed(1);

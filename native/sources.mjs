@@ -1,7 +1,7 @@
 // The addon's source files and what their object files depend on.
 import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { dirname, join, relative } from 'node:path';
 
 /** @param {unknown} value */
 export const hashOf = (value) => createHash('sha256').update(JSON.stringify(value)).digest('hex').slice(0, 16);
@@ -24,6 +24,24 @@ export function closureOf(path, seen = new Map()) {
 }
 
 /**
+ * @param {string} path
+ * @returns {{ hash: string, size: number }} the hash of all that an object file is made of, and the size of the file itself
+ */
+function measure(path) {
+  const files = [...closureOf(path)].map(([file, text]) => [relative(dirname(path), file), text]);
+  return { hash: hashOf(files), size: files[0]?.[1]?.length ?? 0 };
+}
+
+/**
+ * Whether a file, or a header it includes, is no longer what it was when `sourcesIn` looked.
+ *
+ * @param {{ path: string, hash: string }} source
+ */
+export function hasChanged({ path, hash }) {
+  return !existsSync(path) || measure(path).hash !== hash;
+}
+
+/**
  * Every `.cc` of a folder with the hash of all that it is made of, longest first: the longest compile starts first.
  *
  * @param {string} dir
@@ -32,10 +50,6 @@ export function closureOf(path, seen = new Map()) {
 export function sourcesIn(dir) {
   return readdirSync(dir)
     .filter((name) => name.endsWith('.cc'))
-    .map((name) => {
-      const path = join(dir, name);
-      const files = [...closureOf(path)].map(([file, text]) => [file.slice(dir.length), text]);
-      return { name, path, hash: hashOf(files), size: files[0]?.[1]?.length ?? 0 };
-    })
+    .map((name) => ({ name, path: join(dir, name), ...measure(join(dir, name)) }))
     .sort((a, b) => b.size - a.size || a.name.localeCompare(b.name));
 }

@@ -50,7 +50,7 @@ function project(selfTest = '') {
   const options = {
     sourceDir: join(root, 'native'),
     buildDir: join(root, 'build'),
-    log: (line: string) => lines.push(line),
+    log: (line: string): void => void lines.push(line),
   };
   return { root, lines, options, compiled: () => lines.filter((line) => /\.cc +[\d.]+ s/.test(line)).length };
 }
@@ -117,6 +117,20 @@ describe.skipIf(!able)(`building${why}`, () => {
     expect(error.message).toBe('the addon was built but does not work');
     expect(error.output).toMatch(message);
     expect(currentBuild(options.buildDir)).toBeUndefined();
+  });
+
+  test('a source edited while it compiles is compiled again', async () => {
+    const { root, options, lines } = project();
+    const { log } = options;
+    let edited = false;
+    options.log = (line: string) => {
+      log(line);
+      if (edited || !/\.cc +[\d.]+ s/.test(line)) return;
+      edited = true; // the first object is ready, the second not yet
+      writeFileSync(join(root, 'native/answer.h'), '#define ANSWER "edited"\nconst char* answer();\n');
+    };
+    expect((await build(options)).info.libtorch.loaded).toBe('edited');
+    expect(lines).toContain('native: the sources changed meanwhile, starting again');
   });
 
   test('two processes at once: one builds, both end with a whole addon', async () => {
