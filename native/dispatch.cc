@@ -4,6 +4,7 @@
 #include <ATen/core/jit_type.h>
 
 #include <deque>
+#include <limits>
 #include <unordered_map>
 
 #include "compat.h"
@@ -31,6 +32,8 @@ struct Parameter {
   Optional<int32_t> fixedLength;  // int[2]: one number stands for all
   Optional<IValue> fallback;
   std::string text;  // its type as the schema writes it
+  bool count = false;     // a whole number from 1 that libtorch trusts: others divide by zero, or do once cut to 32 bits
+  bool mustBeNull = false;  // libtorch trusts it to agree with another argument, and writes outside its memory if not
 };
 
 struct Result {
@@ -200,6 +203,12 @@ IValue convert(napi_env env, napi_value value, const Parameter& parameter) {
     if (parameter.type.optional) return IValue();
     throw BadArgument(type == napi_null ? "must not be null" : "is missing");
   }
+  if (parameter.count) {
+    int64_t count = toInt(env, value);
+    if (count < 1 || count > std::numeric_limits<int32_t>::max()) throw BadArgument("must be at least 1 and below 2^31, got " + std::to_string(count));
+    return IValue(count);
+  }
+  if (parameter.mustBeNull) throw BadArgument("must be null; the output size says it already");
   return parameter.type.list ? list(env, value, parameter) : single(env, value, parameter.type.kind);
 }
 
@@ -235,6 +244,8 @@ Operator describeOperator(c10::OperatorHandle handle) {
       parameter.text.insert(parameter.text.rfind(']'), std::to_string(*parameter.fixedLength));
     }
     if (argument.default_value()) parameter.fallback = *argument.default_value();
+    parameter.count = parameter.type.kind == Kind::Int && !parameter.type.list && parameter.name == "groups";
+    parameter.mustBeNull = parameter.type.optional && parameter.name.rfind("scales", 0) == 0;
     if (parameter.type.kind == Kind::Unsupported && !parameter.fallback && !parameter.type.optional)
       op.refusal = "its argument '" + parameter.name + "' is a " + parameter.text + ", which JavaScript values have no form for";
     op.parameters.push_back(std::move(parameter));

@@ -11,6 +11,9 @@ export interface TensorOptions {
   requiresGrad?: boolean;
 }
 
+const kindOf = (value: unknown): string =>
+  value === null || value === undefined ? String(value) : typeof value === 'object' ? 'an object' : `a ${typeof value}`;
+
 function flatten(value: Nested): { flat: (number | bigint | boolean)[]; shape: number[] } {
   const shape: number[] = [];
   for (let level = value; Array.isArray(level); level = level[0] as Nested) {
@@ -21,9 +24,7 @@ function flatten(value: Nested): { flat: (number | bigint | boolean)[]; shape: n
   const walk = (item: Nested, depth: number): void => {
     if (!Array.isArray(item)) {
       if (typeof item !== 'number' && typeof item !== 'bigint' && typeof item !== 'boolean') {
-        throw new TypeError(
-          `tensor() takes numbers, bigints and booleans, not ${item === null ? 'null' : `a ${typeof item}`}`,
-        );
+        throw new TypeError(`tensor() takes numbers, bigints and booleans, not ${kindOf(item)}`);
       }
       if (depth !== shape.length) throw new TypeError('tensor(): the nested arrays have uneven depths');
       flat.push(item);
@@ -86,7 +87,7 @@ export function tensor(data: Nested | TypedArray, options: TensorOptions & { sha
   }
   const { flat, shape } = flatten(data);
   const dtype = options.dtype ?? naturalDtype(flat);
-  const array = dtype in ranges ? toBigInts(flat, dtype) : Float64Array.from(flat, Number);
+  const array = Object.hasOwn(ranges, dtype) ? toBigInts(flat, dtype) : Float64Array.from(flat, Number);
   return finish(new Tensor(native().tensorFrom(array, options.shape ?? shape)), { ...options, dtype });
 }
 

@@ -18,13 +18,17 @@ export function setTensorClass(cls: TensorClass): void {
 
 type AnyOperator = (...values: unknown[]) => unknown;
 
-const articled = (value: unknown): string =>
-  Array.isArray(value) ? 'an array' : typeof value === 'object' ? 'an object' : `a ${typeof value}`;
+function kindOf(value: unknown): string {
+  if (value instanceof TensorOf) return 'one tensor';
+  if (Array.isArray(value)) return 'an array';
+  return typeof value === 'object' ? 'an object' : `a ${typeof value}`;
+}
 
 /** A handle is a number, so that a number given for a tensor must not get as far as the addon. */
-function notATensor(operator: NativeOperator, index: number, value: unknown): TypeError {
+function wrongArgument(operator: NativeOperator, index: number, expected: string, value: unknown): TypeError {
   const { name, type } = parseSchema(operator.schema).arguments[index]!;
-  return new TypeError(`${operator.name}: argument '${name}' (${type}): expected a tensor, got ${articled(value)}`);
+  const what = `expected ${expected}, got ${kindOf(value)}`;
+  return new TypeError(`${operator.name}: argument '${name}' (${type}): ${what}`);
 }
 
 /** Makes a function that turns tensors into handles, in place: it is given a call's own rest array. */
@@ -34,10 +38,13 @@ function lowering(operator: NativeOperator): (values: unknown[]) => unknown[] {
   const one = (index: number, value: unknown): unknown => {
     if (value instanceof TensorOf) return value.handle;
     if (value === undefined || value === null) return value;
-    throw notATensor(operator, index, value);
+    throw wrongArgument(operator, index, 'a tensor', value);
   };
-  const list = (index: number, value: unknown): unknown =>
-    Array.isArray(value) ? value.map((item: unknown) => one(index, item)) : one(index, value);
+  const list = (index: number, value: unknown): unknown => {
+    if (value === undefined || value === null) return value;
+    if (!Array.isArray(value)) throw wrongArgument(operator, index, 'an array of tensors', value);
+    return value.map((item: unknown) => one(index, item));
+  };
   return (values) => {
     for (const i of indices) {
       if (i >= values.length) break;
