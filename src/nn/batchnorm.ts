@@ -50,7 +50,10 @@ export class BatchNorm2d extends Module {
     return ops.batchNorm(input, weight, bias, running_mean, running_var, training, momentum, eps, true);
   }
 
-  /** ReLU of this layer's output. One name for the pair, so that a fused kernel can take its place. */
+  /**
+   * ReLU of this layer's output. One name for the pair, so that a fused kernel can take its place; it must not while this
+   * layer is observed (observe.ts gives it a `forward` of its own), or the observer would hear of nothing.
+   */
   forwardRelu(input: Tensor): Tensor {
     return this.forward(input).relu_();
   }
