@@ -61,7 +61,7 @@ NAPI_MODULE_INIT() {
   }
   try {
     tuneAllocator();
-    for (auto* functions : {dispatchExports, tensorExports, autogradExports, runtimeExports, kernelExports})
+    for (auto* functions : {dispatchExports, tensorExports, autogradExports, runtimeExports, kernelExports, augmentExports})
       addExports(env, exports, functions());
   } catch (...) {
     throwCurrent(env);

@@ -239,5 +239,6 @@ std::vector<Export> tensorExports();
 std::vector<Export> autogradExports();
 std::vector<Export> runtimeExports();
 std::vector<Export> kernelExports();
+std::vector<Export> augmentExports();
 
 }  // namespace thrive

@@ -98,4 +98,9 @@ export interface NativeAddon {
     weightDecay: number,
     nesterov: boolean,
   ): void;
+
+  applyOperations(pictures: Handle, slots: number, operations: Int32Array, magnitudes: Float64Array): Handle;
+  blendImages(images: Handle, partner: Int32Array, lambda: Float64Array): Handle;
+  pasteBoxes(images: Handle, boxes: Int32Array, partner: Int32Array | null): Handle;
+  pastePatches(images: Handle, partner: Int32Array, mask: Uint8Array, side: number): Handle;
 }

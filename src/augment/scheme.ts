@@ -1,0 +1,96 @@
+/** @file What an augmentation scheme is: a draw of plain parameters from random streams, and their application to a batch. */
+import type { Tensor } from '../torch/index.ts';
+import { type Stream, stream } from '../torch/random.ts';
+import type { Normalization } from './normalize.ts';
+
+/** One batch after the standard augmentation: what a scheme makes its second view from. */
+export interface BatchView {
+  /** uint8 [B, 3, H, W]; operations on bytes begin here, and their result is normalised afterwards. */
+  pictures: Tensor;
+  /** The same, normalised: float32 [B, 3, H, W], channels last where `channelsLast`. Mixing and cutting begin here. */
+  x: Tensor;
+  normalization: Normalization;
+  channelsLast: boolean;
+}
+
+/** What a scheme's strength depends on, by data set: see `schemeSettings`. */
+export interface SchemeSettings {
+  /** Pixels of black border that crop+flip adds on every side. */
+  padding: number;
+  /** Side of cutout's hole in pixels. */
+  cutout: number;
+  /** The policy of AutoAugment. */
+  policy: 'cifar10' | 'imagenet';
+}
+
+/** The counters that a draw is a function of, and what it needs to know of the batch. */
+export interface DrawContext {
+  seed: number;
+  epoch: number;
+  /** Steps taken before this one, over the whole run. */
+  step: number;
+  /** Which view of the batch in a pool of several: 0 for the first or only one. */
+  round: number;
+  /** The sample's number in the training set, for each of the batch. */
+  index: Int32Array;
+  height: number;
+  width: number;
+  /** Parameters of its own for each sample, or one set for the whole batch (as in the paper's code). */
+  draw: 'sample' | 'batch';
+  settings: SchemeSettings;
+}
+
+/** Plain data: log it, send it, apply it again. Arrays hold one entry (or a fixed number of them) a sample. */
+export type Parameters = Readonly<Record<string, number | Int32Array | Float64Array | Uint8Array>>;
+
+/** Parameters of schemes that mix each picture with another. */
+export interface Mix {
+  /** Where in the batch each picture's partner is. */
+  readonly partner: Int32Array;
+  /** The picture's own share of the result, from 0 to 1; its partner has the rest. Hard labels are mixed by it. */
+  readonly lambda: Float64Array;
+}
+
+/** An augmentation. Add one: its file, its test, its line in schemes.ts. */
+export interface Scheme<P extends Parameters = Parameters> {
+  readonly name: string;
+  /** Who proposed it: authors, title, year. */
+  readonly source: string;
+  /** Whether pictures are mixed with one another: its parameters then hold a `Mix`. */
+  readonly mixes: boolean;
+  /** A function of the context alone. @throws UserError when the batch is too small to mix */
+  draw(context: DrawContext): P;
+  /** x' [B, 3, H, W]: normalised, in x's layout, sharing no memory with the view. No gradient flows through. */
+  apply(view: BatchView, parameters: P): Tensor;
+}
+
+/**
+ * The strengths the paper uses: padding 4, 8, 28 and holes of 8, 16, 56 pixels at 32, 64, 224 pixels, which is an eighth and a
+ * quarter of the size; CIFAR-10 alone has holes of 16 (T. DeVries and G. Taylor, 2017). AutoAugment's CIFAR-10 policy for
+ * CIFAR, its ImageNet policy for everything else.
+ */
+export function schemeSettings(dataset: string, size: number): SchemeSettings {
+  return {
+    padding: Math.round(size / 8),
+    cutout: dataset === 'cifar10' ? Math.round(size / 2) : Math.round(size / 4),
+    policy: dataset.startsWith('cifar') ? 'cifar10' : 'imagenet',
+  };
+}
+
+/**
+ * What `draw` takes from each sample's own stream, a function of (seed, epoch, round, sample); or, where the batch shares one
+ * set, what it takes from the stream of (seed, step, round), for every sample.
+ */
+export function drawEach<T>(context: DrawContext, scheme: string, draw: (random: Stream) => T): T[] {
+  const { seed, epoch, step, round, index } = context;
+  if (context.draw === 'batch') {
+    const shared = draw(stream(seed, `augment.${scheme}.batch`, step, round));
+    return Array.from(index, () => shared);
+  }
+  const samples = stream(seed, `augment.${scheme}`, epoch, round);
+  return Array.from(index, (sample) => draw(samples.child(sample)));
+}
+
+/** The stream that partners come from: always one permutation of the batch, whatever is drawn for each sample. */
+export const partnerStream = ({ seed, step, round }: DrawContext, scheme: string): Stream =>
+  stream(seed, `augment.${scheme}.partner`, step, round);
