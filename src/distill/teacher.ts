@@ -1,8 +1,8 @@
 import { type Normalization, renormalizer } from '../augment/index.ts';
 import type { ImageModel } from '../models/index.ts';
 import { foldBatchNorm } from '../nn/index.ts';
-import { noGrad, type Tensor, tidy } from '../torch/index.ts';
 import { type Precision, withPrecision } from '../nn/precision.ts';
+import { noGrad, type Tensor, tidy } from '../torch/index.ts';
 
 export interface TeacherOptions {
   /** The normalisation it was trained with. */

@@ -85,9 +85,12 @@ describe('whole steps equal the reference implementation', () => {
             const batch = { x, labels: set.labels, index, epoch: 0, step };
             const got = trainStep(student, task, batch, optimizer, { lr: trace.lr, precision: 'fp32', device: 'cpu' });
             const { ce, kl_x, kl_mix, total } = expected;
-            expect([got.terms.ce, got.terms.kl, got.terms.kl_strong, got.loss]).toBeAllclose([ce, kl_x, kl_mix, total], {
-              rtol: 1e-3,
-            });
+            expect([got.terms.ce, got.terms.kl, got.terms.kl_strong, got.loss]).toBeAllclose(
+              [ce, kl_x, kl_mix, total],
+              {
+                rtol: 1e-3,
+              },
+            );
           });
           set.dispose();
         }
