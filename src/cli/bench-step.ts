@@ -32,17 +32,33 @@ interface Timing {
 /** Which of PyTorch's recipes each of ours is held against. */
 const rival: Readonly<Record<string, string>> = { fp32: 'reference', bf16: 'tuned' };
 
-function runJson(command: string, args: string[]): Timing[] {
-  const { status, stdout, stderr, error } = spawnSync(command, args, { encoding: 'utf8', maxBuffer: 2 ** 26 });
-  if (error || status !== 0) {
-    throw new UserError(
-      `${command} ${args[0]} failed: ${error ? errorMessage(error) : stderr.trim().split('\n').at(-1)}`,
-    );
+const isTiming = (value: unknown): value is Timing => {
+  const { engine, recipe, work, ms_per_step: ms } = (value ?? {}) as Partial<Record<keyof Timing, unknown>>;
+  return [engine, recipe, work].every((field) => typeof field === 'string') && typeof ms === 'number' && ms > 0;
+};
+
+/** Run a program that prints JSON lines, one a timing; other lines are its own affair. */
+function timings(name: string, command: string, args: string[]): Timing[] {
+  const { status, signal, stdout, stderr, error } = spawnSync(command, args, { encoding: 'utf8', maxBuffer: 2 ** 26 });
+  if (error) throw new UserError(`cannot run ${command}: ${errorMessage(error)}`);
+  if (status !== 0) {
+    const end = stderr.trim().split('\n').slice(-8).join('\n');
+    throw new UserError(`${name} failed (${signal ?? `exit code ${status}`})${end ? `:\n${end}` : ''}`);
   }
-  return stdout
-    .split('\n')
-    .filter((line) => line.startsWith('{'))
-    .map((line) => JSON.parse(line) as Timing);
+  const lines = stdout.split('\n').filter((line) => line.startsWith('{'));
+  if (lines.length === 0) throw new UserError(`${name} printed no JSON line`);
+  return lines.map((line) => {
+    let value: unknown;
+    try {
+      value = JSON.parse(line);
+    } catch {
+      value = undefined;
+    }
+    if (isTiming(value)) return value;
+    throw new UserError(`${name} printed a line that is no timing: ${line.slice(0, 200)}`, {
+      hint: 'a timing is {"engine": "…", "recipe": "…", "work": "kd", "ms_per_step": 12.3}',
+    });
+  });
 }
 
 const median = (values: number[]): number => {
@@ -55,7 +71,7 @@ export async function benchStep(flags: BenchFlags): Promise<void> {
   checkModelName(flags.teacher);
   checkModelName(flags.student);
   for (const precision of flags.precision) {
-    if (!(precision in rival)) throw new UserError(`--precision must be fp32 or bf16, not '${precision}'`);
+    if (!Object.hasOwn(rival, precision)) throw new UserError(`--precision must be fp32 or bf16, not '${precision}'`);
   }
   const bf16 = bf16Support();
   if (flags.precision.includes('bf16') && flags.device === 'cpu' && !bf16.fast) say(`note: bf16: ${bf16.reason}`);
@@ -79,10 +95,11 @@ export async function benchStep(flags: BenchFlags): Promise<void> {
   const threads = flags.threads ? ['--threads', String(flags.threads)] : [];
   for (let round = 0; round < flags.rounds; round++) {
     for (const precision of flags.precision) {
-      runJson(process.execPath, [worker, JSON.stringify({ ...flags, precision })]).forEach(note);
+      timings('the step', process.execPath, [worker, JSON.stringify({ ...flags, precision })]).forEach(note);
       if (!flags.against) continue;
       const args = [flags.against, ...common, ...threads, '--batch', String(flags.batchSize), '--device', flags.device];
-      runJson(flags.python, [...args, '--recipe', rival[precision]!, '--work', 'kd']).forEach(note);
+      const asked = [...args, '--recipe', rival[precision]!, '--work', 'kd'];
+      timings(flags.against, flags.python, asked).forEach(note);
     }
   }
   const rows = [...times].map(([key, values]) => {
@@ -92,7 +109,7 @@ export async function benchStep(flags: BenchFlags): Promise<void> {
   });
   const ratios = flags.precision.flatMap((precision) => {
     const ours = rows.find((row) => row.recipe === precision);
-    const theirs = rows.find((row) => row.recipe === rival[precision] && row.work === ours?.work);
+    const theirs = rows.find((row) => row.recipe === rival[precision] && row.work === ours?.work && row !== ours);
     return ours && theirs
       ? [{ work: ours.work, ours: precision, theirs: theirs.recipe, ratio: theirs.ms / ours.ms }]
       : [];

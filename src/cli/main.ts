@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 /** @file The `thrive` command. Imports no engine: each command loads what it needs when it runs, so --help is instant. */
 import { Command, CommanderError } from 'commander';
+import { errorCode } from '../base/errors.ts';
 import { packageVersion } from '../experiment/version.ts';
 import { registerBench } from './commands/bench.ts';
 import { registerData } from './commands/data.ts';
@@ -57,6 +58,13 @@ export async function main(argv: readonly string[]): Promise<number> {
     if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.ok : exitCodes.badInput;
     return reportError(error);
   }
+}
+
+// `thrive data list | head -1`: a reader that has gone away is no error of ours.
+for (const stream of [process.stdout, process.stderr]) {
+  stream.on('error', (error) => {
+    if (errorCode(error) !== 'EPIPE') throw error;
+  });
 }
 
 process.exitCode = await main(process.argv.slice(2));

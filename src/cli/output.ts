@@ -2,10 +2,14 @@
 import { styleText } from 'node:util';
 import { errorMessage, UserError } from '../base/errors.ts';
 
-const colour = (stream: { isTTY?: boolean }): boolean => Boolean(stream.isTTY) && !process.env.NO_COLOR;
+/** https://no-color.org, and terminals that know no escape codes. */
+const colour = (stream: { isTTY?: boolean }): boolean =>
+  Boolean(stream.isTTY) && !process.env.NO_COLOR && process.env.TERM !== 'dumb';
 
-export const bold = (text: string): string => (colour(process.stdout) ? styleText('bold', text) : text);
-export const dim = (text: string): string => (colour(process.stderr) ? styleText('dim', text) : text);
+export const bold = (text: string): string =>
+  colour(process.stdout) ? styleText('bold', text, { validateStream: false }) : text;
+export const dim = (text: string, stream: { isTTY?: boolean } = process.stderr): string =>
+  colour(stream) ? styleText('dim', text, { validateStream: false }) : text;
 
 /** A line for the person watching. */
 export function say(text: string): void {
@@ -17,19 +21,20 @@ export function result(json: boolean | undefined, object: object, text: () => st
   process.stdout.write(json ? `${JSON.stringify(object)}\n` : `${text()}\n`);
 }
 
+/** A number with its unit, a duration, or what stands for a number that is not there. */
+const numeric = /^(-?[\d.,:]*\d[\d.,:]*( ?[%a-z/]+)?|-?(NaN|Infinity)|-|\?|)$/;
+
 /** Left-aligned text and right-aligned numbers under their headings. */
 export function table(header: readonly string[], rows: readonly (readonly (string | number)[])[]): string {
-  const cells = [header, ...rows].map((row) => row.map(String));
-  const widths = header.map((_, c) => Math.max(...cells.map((row) => row[c]?.length ?? 0)));
-  const numeric = header.map(
-    (_, c) => rows.length > 0 && rows.every((row) => /^[-\d.,]*( ?[%a-z/]+)?$/.test(String(row[c] ?? ''))),
-  );
+  const cells = [header, ...rows].map((row) => header.map((_, c) => String(row[c] ?? '')));
+  const widths = header.map((_, c) => Math.max(...cells.map((row) => row[c]!.length)));
+  const [head = [], ...body] = cells;
+  const right = header.map((_, c) => body.length > 0 && body.every((row) => numeric.test(row[c]!)));
   const line = (row: readonly string[]): string =>
     row
-      .map((cell, c) => (numeric[c] ? cell.padStart(widths[c]!) : cell.padEnd(widths[c]!)))
+      .map((cell, c) => (right[c] ? cell.padStart(widths[c]!) : cell.padEnd(widths[c]!)))
       .join('  ')
       .trimEnd();
-  const [head = [], ...body] = cells;
   return [bold(line(head)), widths.map((width) => '-'.repeat(width)).join('  '), ...body.map(line)].join('\n');
 }
 

@@ -2,6 +2,8 @@
 import type { Reporter } from '../experiment/index.ts';
 import { dim, duration } from './output.ts';
 
+type Stream = { isTTY?: boolean; columns?: number; write(text: string): unknown };
+
 const PLAIN_SECONDS = 5;
 const DRAW_SECONDS = 0.1;
 
@@ -10,12 +12,18 @@ const bar = (fraction: number, width = 20): string => {
   return '━'.repeat(full) + '╌'.repeat(width - full);
 };
 
+/** Whether a line can be drawn over: not in a log, nor in a terminal that knows no escape codes. */
+const isLive = (stream: Stream): boolean => Boolean(stream.isTTY) && !process.env.CI && process.env.TERM !== 'dumb';
+
+/** As much as fits on one line of a terminal; some report a width of 0. */
+const clip = (text: string, stream: Stream): string => [...text].slice(0, (stream.columns || 80) - 1).join('');
+
 const percent = (value: number): string => `${value.toFixed(2)} %`;
 
 export interface ProgressOptions {
   epochs: number;
   /** Where to draw; standard error unless a test says otherwise. */
-  stream?: { isTTY?: boolean; columns?: number; write(text: string): unknown };
+  stream?: Stream;
   now?: () => number;
   /** Shown before everything, to tell several runs apart. */
   label?: string;
@@ -28,7 +36,7 @@ export function progress({
   now = () => performance.now() / 1000,
   label = '',
 }: ProgressOptions): Reporter & { end(): void } {
-  const live = Boolean(stream.isTTY) && !process.env.CI;
+  const live = isLive(stream);
   const prefix = label ? `${label}: ` : '';
   let drawnAt = Number.NEGATIVE_INFINITY;
   let dirty = false;
@@ -36,8 +44,9 @@ export function progress({
   let lossAverage = Number.NaN;
   let stepEnd = now();
   let trainCount = 0;
-  let evaluationSeconds = 0;
   let evaluationStart = Number.NaN;
+  /** How long an epoch's evaluations take, by set. */
+  const evaluationSeconds = new Map<string, number>();
 
   const clear = (): void => {
     if (dirty) stream.write('\r\x1b[2K');
@@ -55,8 +64,7 @@ export function progress({
       line(text());
       return;
     }
-    const columns = stream.columns ?? 80;
-    stream.write(`\r\x1b[2K${text().slice(0, columns - 1)}`);
+    stream.write(`\r\x1b[2K${clip(text(), stream)}`);
     dirty = true;
   };
 
@@ -78,7 +86,8 @@ export function progress({
       lossAverage = Number.isNaN(lossAverage) ? result.loss : lossAverage + (result.loss - lossAverage) / 20;
       draw(() => {
         const epochsLeft = epochs - epoch - (step + 1) / stepsPerEpoch;
-        const left = (epochsLeft * trainCount) / speed + evaluationSeconds * (epochs - epoch);
+        const evaluation = [...evaluationSeconds.values()].reduce((sum, seconds) => sum + seconds, 0);
+        const left = (epochsLeft * trainCount) / speed + evaluation * (epochs - epoch);
         const terms = Object.entries(result.terms).map(([name, value]) => `${name} ${value.toFixed(3)}`);
         return `${prefix}epoch ${epoch + 1}/${epochs} ${bar((step + 1) / stepsPerEpoch)} ${speed.toFixed(0)} images/s  loss ${lossAverage.toFixed(4)} (${terms.join(', ')})  ${duration(left)} left`;
       });
@@ -90,7 +99,7 @@ export function progress({
           `${prefix}${set === 'teacher' ? 'measuring the teacher' : `measuring on ${set}`} ${bar(done / total)} ${done}/${total}`,
       );
       if (done === total) {
-        evaluationSeconds = now() - evaluationStart;
+        if (set !== 'teacher') evaluationSeconds.set(set, now() - evaluationStart);
         evaluationStart = Number.NaN;
         stepEnd = now();
       }
@@ -102,7 +111,7 @@ export function progress({
         `test ${percent(test.top1)} (top-5 ${percent(test.top5)}, loss ${test.loss.toFixed(4)})`,
       ];
       line(
-        `${prefix}epoch ${epoch}/${epochs}  loss ${train.loss.toFixed(4)}  ${scores.join('  ')}  ${train.imagesPerSecond.toFixed(0)} images/s${isBest && dev ? dim('  best on dev') : ''}`,
+        `${prefix}epoch ${epoch}/${epochs}  loss ${train.loss.toFixed(4)}  ${scores.join('  ')}  ${train.imagesPerSecond.toFixed(0)} images/s${isBest && dev ? dim('  best on dev', stream) : ''}`,
       );
       lossAverage = Number.NaN;
       stepEnd = now();
@@ -112,21 +121,24 @@ export function progress({
 }
 
 /** For commands that measure without training: the same bar. */
-export function evaluationProgress(what: string): (done: number, total: number) => void {
-  const reporter = progress({ epochs: 1, label: what });
-  return (done, total) => {
-    reporter.onEvaluate?.('test', done, total);
-    if (done === total) reporter.end();
+export function evaluationProgress(
+  what: string,
+  stream: Stream = process.stderr,
+): { update(done: number, total: number): void; end(): void } {
+  const reporter = progress({ epochs: 1, label: what, stream });
+  return {
+    update: (done, total) => reporter.onEvaluate?.('test', done, total),
+    end: () => reporter.end(),
   };
 }
 
 /** A bar for downloads, by file. */
-export function transferProgress(stream: ProgressOptions['stream'] = process.stderr): {
+export function transferProgress(stream: Stream = process.stderr): {
   update(at: { file: string; received: number; total: number }): void;
   end(): void;
 } {
   const mib = (bytes: number): string => (bytes / 2 ** 20).toFixed(1);
-  const live = Boolean(stream.isTTY) && !process.env.CI;
+  const live = isLive(stream);
   let drawnAt = Number.NEGATIVE_INFINITY;
   let dirty = false;
   return {
@@ -135,11 +147,12 @@ export function transferProgress(stream: ProgressOptions['stream'] = process.std
       if (received < total && now - drawnAt < (live ? DRAW_SECONDS : PLAIN_SECONDS)) return;
       drawnAt = now;
       const text = `${file} ${bar(Math.min(1, received / total))} ${mib(received)} of ${mib(total)} MiB`;
-      stream.write(live ? `\r\x1b[2K${text}` : `${text}\n`);
+      stream.write(live ? `\r\x1b[2K${clip(text, stream)}` : `${text}\n`);
       dirty = live;
     },
     end() {
       if (dirty) stream.write('\n');
+      dirty = false;
     },
   };
 }

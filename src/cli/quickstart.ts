@@ -1,8 +1,8 @@
 /** @file What `thrive quickstart` does: three runs sized for this machine, and a table. */
 import { join } from 'node:path';
 import { UserError } from '../base/errors.ts';
-import { datasetInfo, getDataset } from '../data/index.ts';
-import { type ConfigInput, type RunSummary, resolveConfig, runExperiment } from '../experiment/index.ts';
+import { datasetInfo, getDataset, loadDataset } from '../data/index.ts';
+import { defineExperiment, type RunSummary, runExperiment } from '../experiment/index.ts';
 import { createModel } from '../models/index.ts';
 import { SGD } from '../nn/index.ts';
 import type { Precision } from '../nn/precision.ts';
@@ -13,7 +13,7 @@ import { trainStep } from '../train/step.ts';
 import { supervised } from '../train/task.ts';
 import { interruptible } from './interrupt.ts';
 import { duration, exitCodes, result, say, table } from './output.ts';
-import { progress } from './progress.ts';
+import { progress, transferProgress } from './progress.ts';
 
 export interface QuickstartFlags {
   data?: string;
@@ -27,6 +27,8 @@ const TEACHER = 'resnet20';
 const STUDENT = 'resnet8';
 const EPOCHS = 4;
 const BATCH = 64;
+/** Fewer pictures than this teach nothing; a slow machine takes longer than asked instead. */
+const MIN_COUNT = 1000;
 /** Cost of all three runs, in epochs of the teacher: its own, the student's (a third), the student's with teacher forwards. */
 const COST = EPOCHS * (1 + 1 / 3 + 2 / 3);
 
@@ -57,17 +59,30 @@ function measureSpeed(precision: Precision): number {
 async function chooseData(flags: QuickstartFlags): Promise<string> {
   if (flags.data) return datasetInfo(flags.data).name;
   try {
+    const bar = transferProgress();
     const { message } = await getDataset('fashion-mnist', {
       ...(flags.dataDir ? { dir: flags.dataDir } : {}),
       attempts: 1,
-    });
+      onProgress: bar.update,
+    }).finally(bar.end);
     say(message);
     return 'fashion-mnist';
   } catch (error) {
     if (!(error instanceof UserError)) throw error;
-    say('Fashion-MNIST cannot be had here; using generated pictures instead');
+    say(`using generated pictures instead of Fashion-MNIST: ${error.message}`);
     return 'synthetic';
   }
+}
+
+/** How many pictures of each split there are: files may hold fewer than the official ones. */
+function counts(data: string, flags: QuickstartFlags): { train: number; test: number } {
+  const info = datasetInfo(data);
+  const source = flags.dataDir ? { dir: flags.dataDir } : {};
+  if (info.folder('train', flags.dataDir) === undefined) return info.count;
+  return {
+    train: loadDataset(data, { split: 'train', ...source }).count,
+    test: loadDataset(data, { split: 'test', ...source }).count,
+  };
 }
 
 export async function quickstart(flags: QuickstartFlags): Promise<void> {
@@ -75,17 +90,17 @@ export async function quickstart(flags: QuickstartFlags): Promise<void> {
     throw new UserError(`--minutes must be between 0 and 60, got ${flags.minutes}`);
   const precision: Precision = bf16Support().fast ? 'bf16' : 'fp32';
   const data = await chooseData(flags);
+  const count = counts(data, flags);
   const speed = measureSpeed(precision);
-  const { count } = datasetInfo(data);
-  const wanted = Math.floor((speed * flags.minutes * 60) / COST / 500) * 500;
-  const limitTrain = Math.max(1000, Math.min(count.train, wanted));
-  const limitTest = Math.min(count.test, Math.max(1000, Math.floor(limitTrain / 4)));
+  const wanted = Math.max(MIN_COUNT, Math.floor((speed * flags.minutes * 60) / COST / 500) * 500);
+  const limitTrain = Math.min(count.train, wanted);
+  const limitTest = Math.min(count.test, Math.max(MIN_COUNT, Math.floor(limitTrain / 4)));
   const out = flags.out ?? join('runs', `quickstart-${new Date().toISOString().slice(0, 19).replaceAll(':', '')}`);
   say(
     `${data}: ${limitTrain} training and ${limitTest} test pictures, ${EPOCHS} epochs each, ${precision}; this machine trains ${TEACHER} at ${speed.toFixed(0)} images/s\n`,
   );
 
-  const common: Partial<ConfigInput> = {
+  const common = defineExperiment({
     data,
     ...(flags.dataDir ? { dataDir: flags.dataDir } : {}),
     epochs: EPOCHS,
@@ -97,26 +112,25 @@ export async function quickstart(flags: QuickstartFlags): Promise<void> {
     schedule: { kind: 'one-cycle' },
     lr: 0.1,
     seed: 1,
-  };
-  const runs: { name: string; config: Partial<ConfigInput> }[] = [
-    { name: 'teacher', config: { task: 'train', model: TEACHER } },
-    { name: 'student', config: { task: 'train', model: STUDENT } },
-    {
-      name: 'distilled',
-      config: { task: 'distill', model: STUDENT, teacher: { checkpoint: join(out, 'teacher', 'last.safetensors') } },
-    },
+  });
+  const runs = [
+    { name: 'teacher', config: { model: TEACHER } },
+    { name: 'student', config: { model: STUDENT } },
+    { name: 'distilled', config: { model: STUDENT, teacher: join(out, 'teacher', 'last.safetensors') } },
   ];
   const summaries: RunSummary[] = [];
   for (const { name, config } of runs) {
     const reporter = progress({ epochs: EPOCHS, label: name });
     const summary = await interruptible(
-      (signal) => runExperiment(resolveConfig({ ...common, ...config }), { out: join(out, name), reporter, signal }),
+      (signal) => runExperiment({ ...common, ...config }, { out: join(out, name), reporter, signal }),
       () => {
         process.exitCode = exitCodes.interrupted;
       },
-    );
-    reporter.end();
-    if (!summary) return;
+    ).finally(reporter.end);
+    if (!summary) {
+      say(`stopped; what was done is in ${out}`);
+      return;
+    }
     summaries.push(summary);
   }
   const [teacher, student, distilled] = summaries as [RunSummary, RunSummary, RunSummary];

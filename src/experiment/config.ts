@@ -1,7 +1,9 @@
 /** @file Everything a run is made of, with defaults from the paper (section 4 of arXiv:2012.02909's later version) and checks. */
+import { inspect } from 'node:util';
 import { z } from 'zod';
 import { UserError } from '../base/errors.ts';
 import { nearest } from '../base/suggest.ts';
+import { datasetInfo } from '../data/index.ts';
 import { paperMilestones } from '../nn/schedule.ts';
 
 const fraction = z.number().min(0).lt(1);
@@ -9,17 +11,41 @@ const positive = z.number().positive().finite();
 const count = z.int().positive();
 const weight = z.number().nonnegative().finite();
 
-const scheduleSchema = z.discriminatedUnion('kind', [
-  z.strictObject({ kind: z.literal('constant') }),
-  z.strictObject({ kind: z.literal('step'), milestones: z.array(count), gamma: positive.max(1).default(0.1) }),
-  z.strictObject({ kind: z.literal('cosine'), minLr: weight.default(0), warmupEpochs: weight.default(0) }),
-  z.strictObject({
-    kind: z.literal('one-cycle'),
+/** What each kind of schedule takes beside its kind. */
+const scheduleShapes = {
+  constant: {},
+  step: {
+    /** The paper's, in proportion to the epochs, unless given. */
+    milestones: z.array(count).optional(),
+    gamma: positive.max(1).default(0.1),
+  },
+  cosine: { minLr: weight.default(0), warmupEpochs: weight.default(0) },
+  'one-cycle': {
     pctStart: z.number().gt(0).lt(1).default(0.3),
     divFactor: positive.default(25),
     finalDivFactor: positive.default(1e4),
-  }),
+  },
+};
+
+const scheduleSchema = z.discriminatedUnion('kind', [
+  z.strictObject({ kind: z.literal('constant'), ...scheduleShapes.constant }),
+  z.strictObject({ kind: z.literal('step'), ...scheduleShapes.step }),
+  z.strictObject({ kind: z.literal('cosine'), ...scheduleShapes.cosine }),
+  z.strictObject({ kind: z.literal('one-cycle'), ...scheduleShapes['one-cycle'] }),
 ]);
+
+const teacherShape = {
+  /** A .pth or .safetensors file. */
+  checkpoint: z.string().min(1),
+  /** Its architecture; checkpoints written here say it themselves. */
+  model: z.string().min(1).optional(),
+};
+
+const kdShape = {
+  gamma: weight.default(0.1),
+  alpha: weight.default(0.9),
+  temperature: positive.default(4),
+};
 
 const configShape = {
   /** Cross entropy alone, or distillation from a teacher. */
@@ -35,14 +61,7 @@ const configShape = {
   holdout: fraction.default(0),
   /** The network that is trained. */
   model: z.string().min(1),
-  teacher: z
-    .strictObject({
-      /** A .pth or .safetensors file. */
-      checkpoint: z.string().min(1),
-      /** Its architecture; checkpoints written here say it themselves. */
-      model: z.string().min(1).optional(),
-    })
-    .optional(),
+  teacher: z.strictObject(teacherShape).optional(),
   epochs: count.default(240),
   batchSize: count.default(64),
   lr: positive.default(0.05),
@@ -50,16 +69,10 @@ const configShape = {
   nesterov: z.boolean().default(false),
   /** On every parameter, batch norm and biases included. */
   weightDecay: weight.default(5e-4),
-  /** The paper's milestones, in proportion to the epochs, unless given. */
+  /** `step` unless given. */
   schedule: scheduleSchema.optional(),
   /** gamma CE + alpha KL at this temperature. */
-  kd: z
-    .strictObject({
-      gamma: weight.default(0.1),
-      alpha: weight.default(0.9),
-      temperature: positive.default(4),
-    })
-    .prefault({}),
+  kd: z.strictObject(kdShape).prefault({}),
   /** How each picture is augmented before anything else. */
   standard: z.enum(['crop+flip', 'crop', 'flip', 'none']).optional(),
   seed: z.int().nonnegative().default(0),
@@ -70,54 +83,141 @@ const configShape = {
 
 const configSchema = z.strictObject(configShape);
 
-/** What a user writes: everything but task, data and model may be left out. */
-export type ConfigInput = z.input<typeof configSchema>;
-
+type Written = z.input<typeof configSchema>;
 type Parsed = z.output<typeof configSchema>;
+
+/** What a user writes: everything but data and model may be left out. */
+export type ConfigInput = Omit<Written, 'task' | 'teacher'> & {
+  /** `distill` where a teacher is given, else `train`. */
+  task?: Written['task'] | undefined;
+  /** Its checkpoint, or the checkpoint and the architecture. */
+  teacher?: string | Written['teacher'];
+};
+
+/** How the learning rate moves, with every number filled in. */
+export type ScheduleSettings =
+  | Exclude<z.output<typeof scheduleSchema>, { kind: 'step' }>
+  | { kind: 'step'; milestones: number[]; gamma: number };
 
 /** A configuration with every default filled in. */
 export type Config = Omit<Parsed, 'schedule' | 'standard'> & {
-  schedule: z.output<typeof scheduleSchema>;
+  schedule: ScheduleSettings;
   standard: NonNullable<Parsed['standard']>;
 };
 
 export const configKeys: readonly string[] = Object.keys(configShape);
 
-/** For configuration files: types the object, and nothing else. */
-export const defineExperiment = (config: Partial<ConfigInput>): Partial<ConfigInput> => config;
+/**
+ * Types an experiment's settings, and nothing else: for configuration files, and for settings that several runs share.
+ *
+ * @example
+ * const shared = defineExperiment({ data: 'cifar100', epochs: 40, schedule: { kind: 'cosine' } });
+ * await runExperiment({ ...shared, model: 'resnet20' }, { out: 'runs/alone' });
+ */
+export const defineExperiment = <const T extends Partial<ConfigInput>>(
+  config: T & { [K in Exclude<keyof T, keyof ConfigInput>]: never },
+): T => config;
 
-/** The flag a setting has on the command line: `batchSize` is `--batch-size`, `kd.temperature` is `--temperature`. */
-export function flagOf(path: readonly PropertyKey[]): string {
-  if (path[0] === 'teacher') return path[1] === 'model' ? '--teacher-model' : '--teacher';
-  const name = String((path[0] === 'kd' || path[0] === 'schedule') && path.length > 1 ? path[1] : path[0]);
-  if (name === 'standard') return '--base-augment';
-  return `--${name.replace(/[A-Z]/g, (c) => `-${c.toLowerCase()}`)}`;
+/**
+ * The flag a setting has on the command line, if it has one: `batchSize` is `--batch-size`, `kd.temperature` is
+ * `--temperature`, `model` is `--student` where it is distilled.
+ */
+export function flagOf(path: readonly PropertyKey[], task?: unknown): string | undefined {
+  const [first, second] = path;
+  if (first === 'task') return undefined;
+  if (first === 'teacher') return second === 'model' ? '--teacher-model' : '--teacher';
+  if (first === 'kd') return second === undefined ? undefined : `--${String(second)}`;
+  if (first === 'schedule') {
+    if (second === 'milestones') return '--milestones';
+    return second === undefined || second === 'kind' ? '--schedule' : undefined;
+  }
+  if (first === 'standard') return '--base-augment';
+  if (first === 'model' && task === 'distill') return '--student';
+  return `--${String(first).replace(/[A-Z]/g, (c) => `-${c.toLowerCase()}`)}`;
 }
 
-function complain(issue: z.core.$ZodIssue, value: unknown): string {
-  const where = issue.path.length > 0 ? `${issue.path.join('.')} (${flagOf(issue.path)})` : 'the configuration';
-  if (issue.code === 'unrecognized_keys') {
-    return issue.keys
-      .map((key) => {
-        const guess = nearest(key, configKeys);
-        return `unknown setting '${key}'${guess ? `; did you mean '${guess}'?` : ''}`;
-      })
-      .join('; ');
-  }
+/** The settings that may stand at a place in the configuration. */
+function keysAt(path: readonly PropertyKey[], value: unknown): string[] {
+  if (path.length === 0) return [...configKeys];
+  if (path[0] === 'teacher') return Object.keys(teacherShape);
+  if (path[0] === 'kd') return Object.keys(kdShape);
+  const { kind } = value as { kind: keyof typeof scheduleShapes };
+  return ['kind', ...Object.keys(scheduleShapes[kind] ?? {})];
+}
+
+/** Settings below the first level by their own names, for those who look for them on the first. */
+const nested = new Map(
+  Object.entries({ kd: kdShape, schedule: Object.assign({}, ...Object.values(scheduleShapes)) as object }).flatMap(
+    ([parent, shape]) => Object.keys(shape).map((key): [string, string] => [key, `${parent}.${key}`]),
+  ),
+);
+
+function unknownSetting(path: readonly PropertyKey[], key: string, holder: unknown): string {
+  const known = keysAt(path, holder);
+  const near = nearest(key, known);
+  const below = path.length === 0 && !near ? nearest(key, nested.keys()) : undefined;
+  const guess = near ? [...path, near].join('.') : below && nested.get(below);
+  const which = path.length > 0 ? `; known there: ${known.join(', ')}` : '';
+  return `unknown setting '${[...path, key].join('.')}'${guess ? `; did you mean '${guess}'?` : which}`;
+}
+
+const shown = (value: unknown): string => inspect(value, { breakLength: Number.POSITIVE_INFINITY, depth: 3 });
+
+function complain(issue: z.core.$ZodIssue, value: Record<string, unknown>): string {
   let given: unknown = value;
   for (const key of issue.path) given = (given as Record<PropertyKey, unknown> | undefined)?.[key];
-  const message = issue.message.replace(/^Invalid (input|option): /, '').replace(/^Too (small|big): /, '');
-  return given === undefined ? `${where} is missing` : `${where}: ${message}, got ${JSON.stringify(given)}`;
+  if (issue.code === 'unrecognized_keys') {
+    return issue.keys.map((key) => unknownSetting(issue.path, key, given)).join('\n');
+  }
+  const flag = issue.path.length > 0 ? flagOf(issue.path, value.task) : undefined;
+  const where = `${issue.path.join('.')}${flag ? ` (${flag})` : ''}`;
+  if (given === undefined) return `${where} is missing`;
+  const choices =
+    issue.code === 'invalid_value'
+      ? issue.values.map(String)
+      : issue.code === 'invalid_union'
+        ? Object.keys(scheduleShapes)
+        : undefined;
+  if (choices) {
+    const guess = typeof given === 'string' ? nearest(given, choices) : undefined;
+    return `${where}: must be ${choices.join(', ')}, got ${shown(given)}${guess ? `; did you mean '${guess}'?` : ''}`;
+  }
+  const message = issue.message
+    .replace(/^(Invalid input|Too small|Too big): /, '')
+    .replace(/, received .*$/, '')
+    .replace(/^expected (\w+) to be ([<>=]+)/, 'must be $2 ')
+    .replace(/^expected int$/, 'must be a whole number')
+    .replace(/^expected (?=[aeio])/, 'must be an ')
+    .replace(/^expected (?=\w+$)/, 'must be a ');
+  return `${where}: ${message}, got ${shown(given)}`;
 }
 
-/** Check a configuration and fill in its defaults. Loads nothing. */
-export function resolveConfig(input: unknown, defaults: Partial<ConfigInput> = {}): Config {
-  const merged = { ...defaults, ...(input as object) };
-  const parsed = configSchema.safeParse(merged);
+const isPlain = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+/**
+ * Check a configuration and fill in its defaults. Loads nothing. Resolving a resolved configuration changes nothing.
+ *
+ * @throws UserError naming every setting that is wrong, with its flag
+ */
+export function resolveConfig(input: unknown): Config {
+  if (!isPlain(input)) throw new UserError(`a configuration is an object, not ${shown(input)}`);
+  const { teacher: given } = input;
+  const teacher = typeof given === 'string' ? { checkpoint: given } : given;
+  const written: Record<string, unknown> = {
+    ...input,
+    task: input.task ?? (given === undefined ? 'train' : 'distill'),
+  };
+  if (given !== undefined) written.teacher = teacher;
+  const parsed = configSchema.safeParse(written);
   if (!parsed.success) {
-    throw new UserError(parsed.error.issues.map((issue) => complain(issue, merged)).join('\n'));
+    const unknown = parsed.error.issues.some((issue) => issue.code === 'unrecognized_keys' && issue.path.length === 0);
+    throw new UserError(parsed.error.issues.map((issue) => complain(issue, written)).join('\n'), {
+      ...(unknown ? { hint: `known settings: ${configKeys.join(', ')}` } : {}),
+    });
   }
-  const { schedule, standard, ...rest } = parsed.data;
+  const { schedule = { kind: 'step', gamma: 0.1 }, standard = 'crop+flip', ...rest } = parsed.data;
+  const { epochs } = rest;
   if (rest.nesterov && rest.momentum === 0) throw new UserError('--nesterov needs a momentum above 0');
   if (rest.kd.gamma === 0 && rest.kd.alpha === 0) {
     throw new UserError('--gamma and --alpha are both 0: there is nothing to learn from');
@@ -128,14 +228,17 @@ export function resolveConfig(input: unknown, defaults: Partial<ConfigInput> = {
   if (rest.task === 'train' && rest.teacher) {
     throw new UserError('plain training uses no teacher', { hint: 'thrive distill learns from one' });
   }
-  const late =
-    schedule?.kind === 'step' ? schedule.milestones.find((milestone) => milestone >= rest.epochs) : undefined;
-  if (late !== undefined) {
-    throw new UserError(`--milestones: ${late} is not before the last of ${rest.epochs} epochs`);
+  const late = schedule.kind === 'step' ? schedule.milestones?.find((milestone) => milestone >= epochs) : undefined;
+  if (late !== undefined) throw new UserError(`--milestones: ${late} is not before the last of ${epochs} epochs`);
+  if (schedule.kind === 'cosine' && schedule.warmupEpochs >= epochs) {
+    throw new UserError(`schedule.warmupEpochs: ${schedule.warmupEpochs} leaves nothing of the ${epochs} epochs`);
   }
   return {
     ...rest,
-    schedule: schedule ?? { kind: 'step', milestones: paperMilestones(rest.epochs), gamma: 0.1 },
-    standard: standard ?? 'crop+flip',
+    // One spelling of a name, so that the same experiment has the same fingerprint.
+    data: datasetInfo(rest.data).name,
+    schedule:
+      schedule.kind === 'step' ? { ...schedule, milestones: schedule.milestones ?? paperMilestones(epochs) } : schedule,
+    standard,
   };
 }

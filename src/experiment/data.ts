@@ -1,6 +1,6 @@
 import type { StandardOptions } from '../augment/index.ts';
 import { UserError } from '../base/errors.ts';
-import { toTensorSet } from '../data/batches.ts';
+import { type TensorSet, toTensorSet } from '../data/batches.ts';
 import { type DatasetInfo, datasetInfo, holdout, type ImageSet, limitPerClass, loadDataset } from '../data/index.ts';
 import type { TrainData } from '../train/loop.ts';
 import type { Config } from './config.ts';
@@ -18,26 +18,44 @@ export function standardOptions(config: Pick<Config, 'standard'>, info: DatasetI
   return { padding: crop ? info.padding : 0, flip };
 }
 
-/** One split of a data set, limited as asked. */
-export function loadSplit(config: Pick<Config, 'data' | 'dataDir'>, split: 'train' | 'test', limit?: number): ImageSet {
+/** One split of a data set, limited as asked. `flag` is what the limit is called, for the error. */
+export function loadSplit(
+  config: Pick<Config, 'data' | 'dataDir'>,
+  split: 'train' | 'test',
+  limit?: number,
+  flag = `--limit-${split}`,
+): ImageSet {
   const set = loadDataset(config.data, { split, ...(config.dataDir ? { dir: config.dataDir } : {}) });
   if (limit === undefined) return set;
-  if (limit > set.count)
-    throw new UserError(`--limit-${split} ${limit}: ${config.data} has ${set.count} ${split} pictures`);
+  if (limit > set.count) throw new UserError(`${flag} ${limit}: ${config.data} has ${set.count} ${split} pictures`);
   return limitPerClass(set, limit);
 }
 
 /** Training, test and dev sets as tensors on the run's device. */
-export function loadTrainData(config: Config): TrainData {
+export function loadTrainData(config: Config): TrainData & { dispose(): void } {
   const all = loadSplit(config, 'train', config.limitTrain);
+  const test = loadSplit(config, 'test', config.limitTest);
   // One split for every seed, so that runs with several seeds are chosen by the same pictures.
   const split = config.holdout > 0 ? holdout(all, config.holdout, 0) : null;
-  const { device } = config;
-  return {
-    train: toTensorSet(split ? split.train : all, device),
-    dev: split ? toTensorSet(split.dev, device) : null,
-    test: toTensorSet(loadSplit(config, 'test', config.limitTest), device),
+  if (split?.dev.count === 0) {
+    throw new UserError(`--holdout ${config.holdout}: ${all.count} training pictures are too few to keep any apart`);
+  }
+  const sets: TensorSet[] = [];
+  const toDevice = (set: ImageSet): TensorSet => {
+    const made = toTensorSet(set, config.device);
+    sets.push(made);
+    return made;
   };
+  const dispose = (): void => {
+    for (const set of sets) set.dispose();
+  };
+  try {
+    const train = toDevice(split ? split.train : all);
+    return { train, dev: split ? toDevice(split.dev) : null, test: toDevice(test), dispose };
+  } catch (error) {
+    dispose();
+    throw error;
+  }
 }
 
 export { datasetInfo };

@@ -1,8 +1,9 @@
 import { UserError } from '../base/errors.ts';
-import { toTensorSet } from '../data/batches.ts';
+import { type TensorSet, toTensorSet } from '../data/batches.ts';
 import { checkModelName } from '../models/index.ts';
 import { type Precision, withPrecision } from '../nn/precision.ts';
 import { checkDevice, defaultThreads, setNumThreads } from '../torch/index.ts';
+import { checkpointNetwork } from '../train/checkpoint.ts';
 import { type Evaluation, evaluate } from '../train/evaluate.ts';
 import { prefersChannelsLast } from '../train/layout.ts';
 import { datasetInfo, loadSplit, normalizationOf } from './data.ts';
@@ -30,51 +31,48 @@ export interface CheckpointScore extends Evaluation {
   precision: Precision;
 }
 
-/** Load a checkpoint and measure it on a data set. */
+/**
+ * Load a checkpoint and measure it on a data set.
+ *
+ * @example
+ * const { top1 } = await evaluateCheckpoint('runs/student/last.safetensors');
+ * @throws UserError for a file, architecture or data set that does not fit
+ */
 export async function evaluateCheckpoint(
   path: string,
   options: EvaluateCheckpointOptions = {},
 ): Promise<CheckpointScore> {
   const { split = 'test', precision = 'fp32', threads = defaultThreads() } = options;
   if (options.model) checkModelName(options.model);
-  if (options.data) datasetInfo(options.data);
-  const data = options.data ?? (await trainedOn(path));
+  const data = options.data ?? checkpointNetwork(path)?.data;
+  if (!data) {
+    throw new UserError(`${path} does not say which data it was trained on`, { hint: 'name it with --data' });
+  }
   const info = datasetInfo(data);
-  setNumThreads(threads);
   const device = checkDevice(options.device ?? 'cpu');
-  const {
-    network,
-    model,
-    info: written,
-  } = await loadNetwork(path, {
+  setNumThreads(threads);
+  const channelsLast = prefersChannelsLast(precision, device);
+  const loaded = await loadNetwork(path, {
     ...(options.model ? { model: options.model } : {}),
     classes: info.classes,
     imageSize: info.size,
     modelFlag: '--model',
   });
-  const source = { data, ...(options.dataDir ? { dataDir: options.dataDir } : {}) };
-  const set = toTensorSet(loadSplit(source, split, options.limitTest), device);
-  const channelsLast = prefersChannelsLast(precision, device);
+  const { network, model } = loaded;
+  let set: TensorSet | undefined;
   try {
+    const source = { data, ...(options.dataDir ? { dataDir: options.dataDir } : {}) };
+    set = toTensorSet(loadSplit(source, split, options.limitTest, '--limit-test'), device);
     network.eval().to({ device, ...(channelsLast ? { memoryFormat: 'channelsLast' as const } : {}) });
     const measured = await evaluate((images) => withPrecision(precision, device, () => network.forward(images)), set, {
-      normalization: written?.normalization ?? normalizationOf(info),
+      normalization: loaded.info?.normalization ?? normalizationOf(info),
       channelsLast,
       ...(options.batchSize ? { batchSize: options.batchSize } : {}),
       ...(options.onProgress ? { onProgress: options.onProgress } : {}),
     });
-    return { checkpoint: path, model, data, split, precision, ...measured };
+    return { checkpoint: path, model, data: info.name, split, precision, ...measured };
   } finally {
     network.dispose();
-    set.dispose();
+    set?.dispose();
   }
-}
-
-async function trainedOn(path: string): Promise<string> {
-  const { readWeights } = await import('../formats/index.ts');
-  const { networkOf } = await import('../train/checkpoint.ts');
-  const { format, extra } = await readWeights(path);
-  const info = format === 'safetensors' ? networkOf(path, extra as Record<string, string>) : null;
-  if (!info) throw new UserError(`${path} does not say which data it was trained on`, { hint: 'name it with --data' });
-  return info.data;
 }

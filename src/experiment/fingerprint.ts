@@ -1,7 +1,7 @@
 /** @file What makes two runs comparable or not, in one short word and in full. */
 import { createHash } from 'node:crypto';
-import { readFileSync } from 'node:fs';
-import { withFileErrors } from '../base/files.ts';
+import { readFileBytes } from '../formats/file-bytes.ts';
+import { checkpointNetwork } from '../train/checkpoint.ts';
 import type { Config } from './config.ts';
 
 export interface Fingerprint {
@@ -13,7 +13,7 @@ export interface Fingerprint {
 
 /** SHA-256 of a file, in hexadecimal. */
 export function fileHash(path: string): string {
-  return withFileErrors('read', path, () => createHash('sha256').update(readFileSync(path)).digest('hex'));
+  return createHash('sha256').update(readFileBytes(path).data).digest('hex');
 }
 
 function canonical(value: unknown): unknown {
@@ -23,13 +23,27 @@ function canonical(value: unknown): unknown {
   return Object.fromEntries(entries.sort(([a], [b]) => (a < b ? -1 : 1)).map(([key, item]) => [key, canonical(item)]));
 }
 
-export function fingerprint(config: Config, teacherHash: string | null): Fingerprint {
-  const { dataDir: _dir, seed: _seed, device: _device, threads: _threads, teacher, kd, ...rest } = config;
+/** What tells a teacher from any other: its weights, and the network they are put into. */
+export interface TeacherIdentity {
+  model: string | null;
+  sha256: string;
+}
+
+/** Who the teacher of a configuration is. Reads its file. */
+export function teacherIdentity(config: Config): TeacherIdentity | null {
+  if (!config.teacher) return null;
+  const { checkpoint, model = checkpointNetwork(checkpoint)?.model ?? null } = config.teacher;
+  return { model, sha256: fileHash(checkpoint) };
+}
+
+/** The same for runs whose numbers may be compared as repetitions of one experiment. */
+export function fingerprint(config: Config, teacher: TeacherIdentity | null): Fingerprint {
+  const { dataDir: _dir, seed: _seed, device: _device, threads: _threads, teacher: _teacher, kd, ...rest } = config;
   const fields = {
     ...rest,
     protocol:
       config.holdout > 0 ? 'last epoch on the test set; best chosen on a dev split' : 'last epoch on the test set',
-    teacher: teacher ? { model: teacher.model ?? null, sha256: teacherHash } : null,
+    teacher,
     kd: config.task === 'distill' ? kd : null,
   };
   const ordered = canonical(fields) as Record<string, unknown>;

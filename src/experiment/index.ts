@@ -1,6 +1,11 @@
 /** @file Configurations, run folders and whole runs. */
 export { type Config, type ConfigInput, configKeys, defineExperiment, flagOf, resolveConfig } from './config.ts';
-export { type Fingerprint, fileHash, fingerprint } from './fingerprint.ts';
+export {
+  type CheckpointScore,
+  type EvaluateCheckpointOptions,
+  evaluateCheckpoint,
+} from './evaluate-checkpoint.ts';
+export { type Fingerprint, fileHash, fingerprint, type TeacherIdentity, teacherIdentity } from './fingerprint.ts';
 export { type LoadedNetwork, type LoadNetworkOptions, loadNetwork } from './load-network.ts';
 export { type Reporter, type RunOptions, type RunSummary, runExperiment } from './run.ts';
 export { type MetricsRecord, RunFolder, type RunRecord } from './run-folder.ts';

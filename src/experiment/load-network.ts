@@ -1,6 +1,7 @@
 import { UserError } from '../base/errors.ts';
-import { readWeights, type StoredTensors } from '../formats/index.ts';
-import { createModel, type ImageModel, modelNames } from '../models/index.ts';
+import { readWeights } from '../formats/index.ts';
+import { createEmptyModel, type ImageModel, modelNames } from '../models/index.ts';
+import type { LoadReport } from '../nn/index.ts';
 import { tidy } from '../torch/index.ts';
 import { type NetworkInfo, networkOf, networkTensors } from '../train/checkpoint.ts';
 import { checkFinite, fromStored } from '../train/weights.ts';
@@ -24,9 +25,21 @@ export interface LoadedNetwork {
   extra: Record<string, unknown>;
 }
 
-/** Output classes of the weights: the size of the last two-dimensional tensor, which is the classifier in every family. */
-function classesOf(tensors: StoredTensors): number | undefined {
-  return [...tensors.values()].filter((tensor) => tensor.shape.length === 2).at(-1)?.shape[0];
+/**
+ * The classes of weights that differ from a network's in nothing but the classifier: it alone has two dimensions, and as many
+ * columns as the network's own.
+ */
+function otherClasses({
+  missing,
+  unexpected,
+  mismatched,
+}: LoadReport): { found: number; expected: number } | undefined {
+  if (missing.length + unexpected.length > 0 || mismatched.length > 2) return undefined;
+  const classifier = mismatched.find(({ expected, found }) => expected.length === 2 && found.length === 2);
+  if (!classifier || classifier.expected[1] !== classifier.found[1]) return undefined;
+  const [found, expected] = [classifier.found[0]!, classifier.expected[0]!];
+  const fits = mismatched.every((tensor) => tensor.found[0] === found && tensor.expected[0] === expected);
+  return fits ? { found, expected } : undefined;
 }
 
 /** Build a network and load its weights from a file: ours, any safetensors file, or a PyTorch checkpoint of either format. */
@@ -39,14 +52,17 @@ export async function loadNetwork(path: string, options: LoadNetworkOptions): Pr
       hint: `name it with ${options.modelFlag}; known: ${modelNames.join(', ')}`,
     });
   }
+  if (!options.model && !modelNames.includes(model)) {
+    throw new UserError(`${path} says that its weights are for '${model}', which is not known here`, {
+      hint: `name the architecture with ${options.modelFlag}; known: ${modelNames.join(', ')}`,
+    });
+  }
   const own = networkTensors(tensors);
-  const classes = classesOf(own);
-  const network = createModel(model, { classes: options.classes, imageSize: options.imageSize });
+  const network = createEmptyModel(model, { classes: options.classes, imageSize: options.imageSize });
   try {
-    const { missing, unexpected, mismatched } = network.compareStateDict(own);
-    const onlyClasses = missing.length + unexpected.length === 0 && mismatched.length > 0 && mismatched.length <= 2;
-    if (onlyClasses && classes !== undefined && classes !== options.classes) {
-      throw new UserError(`${path} was trained for ${classes} classes, the data has ${options.classes}`, {
+    const classes = otherClasses(network.compareStateDict(own));
+    if (classes) {
+      throw new UserError(`${path} was trained for ${classes.found} classes, the data has ${classes.expected}`, {
         hint: 'choose the data set it was trained on, or other weights',
       });
     }

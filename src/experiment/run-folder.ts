@@ -25,6 +25,10 @@ export interface RunRecord {
   teacher: { top1: number; top5: number; loss: number } | null;
 }
 
+/** Files that only a run leaves. */
+const ofRun = /^(events\.out\.tfevents\.|metrics\.jsonl$|summary\.json$|(last|best|best-on-test)\.safetensors$)/;
+
+/** A run's files, by one process at a time. */
 export class RunFolder {
   readonly path: string;
   #events: EventWriter | undefined;
@@ -50,7 +54,7 @@ export class RunFolder {
     return join(this.path, 'summary.json');
   }
 
-  /** Check that a new run may be put into `path`: writable, and no run there yet. Leaves an empty folder. */
+  /** Check that a new run may be put into `path`: writable, and nothing of a run there yet. Leaves an empty folder. */
   static create(path: string): RunFolder {
     const run = new RunFolder(path);
     if (existsSync(run.#config)) {
@@ -60,6 +64,12 @@ export class RunFolder {
     }
     withFileErrors('write to', path, () => {
       mkdirSync(path, { recursive: true });
+      const left = readdirSync(path).find((name) => ofRun.test(name));
+      if (left) {
+        throw new UserError(`${path} holds what is left of a run (${left}), but no config.json to continue it with`, {
+          hint: 'remove its files, or choose another --out',
+        });
+      }
       const probe = join(path, `.probe-${process.pid}`);
       writeFileSync(probe, '');
       rmSync(probe);
@@ -80,15 +90,21 @@ export class RunFolder {
         hint: 'give the folder that an earlier run printed',
       });
     }
-    return { run, record: readJson<RunRecord>(run.#config) };
+    const record = readJson<RunRecord>(run.#config, 'start the run anew in another --out');
+    for (const key of ['config', 'fingerprint', 'versions'] as const) {
+      if (typeof record[key] === 'object' && record[key] !== null) continue;
+      throw new UserError(`${run.#config} is not a run's: it has no ${key}`);
+    }
+    return { run, record };
   }
 
   writeRecord(record: RunRecord): void {
     writeFileAtomic(this.#config, `${JSON.stringify(record, null, 2)}\n`);
   }
 
-  readSummary<T>(): T | null {
-    return existsSync(this.#summary) ? readJson<T>(this.#summary) : null;
+  readSummary<T extends object>(): T | null {
+    if (!existsSync(this.#summary)) return null;
+    return readJson<T>(this.#summary, 'remove it: the run writes it again from its checkpoint', reviveNaN);
   }
 
   writeSummary(summary: object): void {
@@ -108,11 +124,16 @@ export class RunFolder {
     const lines = withFileErrors('read', this.#metrics, () => readFileSync(this.#metrics, 'utf8')).split('\n');
     return lines.flatMap((line) => {
       try {
-        return line ? [JSON.parse(line) as MetricsRecord] : [];
+        return line ? [JSON.parse(line, reviveNaN) as MetricsRecord] : [];
       } catch {
         return []; // cut short by a crash
       }
     });
+  }
+
+  /** The epochs recorded so far. */
+  epochs(): EpochRecord[] {
+    return this.readMetrics().flatMap((record) => (record.type === 'epoch' ? [record] : []));
   }
 
   append(record: MetricsRecord): void {
@@ -148,11 +169,20 @@ export class RunFolder {
   }
 }
 
-function readJson<T>(path: string): T {
+/** JSON has no NaN and writes null; what may truly be null is an object. */
+const reviveNaN = (key: string, value: unknown): unknown =>
+  value === null && key !== 'dev' && key !== 'teacher' ? Number.NaN : value;
+
+function readJson<T extends object>(path: string, hint: string, revive?: (key: string, value: unknown) => unknown): T {
   const text = withFileErrors('read', path, () => readFileSync(path, 'utf8'));
+  let value: unknown;
   try {
-    return JSON.parse(text) as T;
+    value = JSON.parse(text, revive);
   } catch (error) {
-    throw new UserError(`${path} is not valid JSON`, { cause: error });
+    throw new UserError(`${path} is damaged: it is not valid JSON`, { hint, cause: error });
   }
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    throw new UserError(`${path} is damaged: it holds no object`, { hint });
+  }
+  return value as T;
 }

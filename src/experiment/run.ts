@@ -4,7 +4,7 @@ import { UserError } from '../base/errors.ts';
 import { batchCount } from '../data/batches.ts';
 import { datasetInfo } from '../data/index.ts';
 import { Teacher } from '../distill/teacher.ts';
-import { checkModelName, createModel } from '../models/index.ts';
+import { checkModelName, createModel, type ImageModel } from '../models/index.ts';
 import { checkDevice, defaultThreads, engineInfo, setNumThreads } from '../torch/index.ts';
 import { loadTraining, type NetworkInfo, saveNetwork, saveTraining } from '../train/checkpoint.ts';
 import { evaluate } from '../train/evaluate.ts';
@@ -18,11 +18,13 @@ import {
   train,
 } from '../train/loop.ts';
 import { distillation, supervised, type Task } from '../train/task.ts';
-import type { Config } from './config.ts';
+import { type Config, type ConfigInput, resolveConfig } from './config.ts';
 import { loadTrainData, normalizationOf, standardOptions } from './data.ts';
-import { type Fingerprint, fileHash, fingerprint } from './fingerprint.ts';
+import { type Fingerprint, fingerprint, teacherIdentity } from './fingerprint.ts';
 import { loadNetwork } from './load-network.ts';
+import { continueConfig, withAbsolutePaths } from './merge.ts';
 import { RunFolder, type RunRecord } from './run-folder.ts';
+import { lockRun } from './run-lock.ts';
 import { packageVersion } from './version.ts';
 
 /** What a finished run is worth. The headline (`top1`, `top5`, `loss`) is the last epoch's, on the test set. */
@@ -47,6 +49,8 @@ export interface RunSummary {
   imagesPerSecond: number;
   fingerprint: string;
   folder: string;
+  /** The trained network, as it is after the last epoch: for `evaluateCheckpoint`, or as a teacher. */
+  checkpoint: string;
 }
 
 /** What a run tells whoever watches; the command line prints it. */
@@ -73,7 +77,6 @@ function trainOptions(config: Config): TrainOptions {
   return {
     ...config,
     device: checkDevice(config.device),
-
     channelsLast: prefersChannelsLast(config.precision, config.device),
     standard: standardOptions(config, info),
     normalization: normalizationOf(info),
@@ -108,42 +111,48 @@ function checkNames(config: Config): void {
 /**
  * Train or distil as configured into a run folder, or continue the run that is there.
  *
+ * @example
+ * const { top1, checkpoint } = await runExperiment({ data: 'cifar100', model: 'resnet20' }, { out: 'runs/alone' });
  * @throws UserError for anything wrong with the input, before the folder is written; DivergedError; InterruptedError
  */
 export async function runExperiment(
-  config: Config,
+  settings: ConfigInput,
   { out, resume = false, reporter = {}, signal }: RunOptions,
 ): Promise<RunSummary> {
-  checkNames(config);
-  setNumThreads(config.threads ?? defaultThreads());
-  const options = trainOptions(config);
-  const info = datasetInfo(config.data);
-  const teacherHash = config.teacher ? fileHash(config.teacher.checkpoint) : null;
-  const print = fingerprint(config, teacherHash);
   const opened = resume ? RunFolder.open(out) : null;
-  const run = opened?.run ?? RunFolder.create(out);
-  const done = opened && run.readSummary<RunSummary>();
+  const config = opened ? continueConfig(opened.record.config, settings) : resolveConfig(settings);
+  checkNames(config);
+  const done = opened?.run.readSummary<RunSummary>();
   if (done) {
     reporter.note?.(`${out} is finished; nothing to do`);
     return done;
   }
+  const options = trainOptions(config);
+  const info = datasetInfo(config.data);
+  const print = fingerprint(config, teacherIdentity(config));
   if (opened && opened.record.fingerprint.id !== print.id) {
     throw new UserError(`${out} was started with other settings or another teacher file than now`, {
       hint: 'put the teacher file back as it was, or start a new run',
     });
   }
+  setNumThreads(config.threads ?? defaultThreads());
+  const run = opened?.run ?? RunFolder.create(out);
 
-  let data: TrainData | undefined;
-  let teacher: Teacher | null = null;
-  const student = createModel(config.model, { classes: info.classes, imageSize: info.size, seed: config.seed });
+  const owned: { dispose(): void }[] = [];
+  const own = <T extends { dispose(): void }>(thing: T): T => {
+    owned.push(thing);
+    return thing;
+  };
   try {
+    own({ dispose: lockRun(out) });
+    const student = own(createModel(config.model, { classes: info.classes, imageSize: info.size, seed: config.seed }));
     reporter.note?.(`loading ${config.data}`);
-    data = loadTrainData(config);
-    teacher = config.teacher ? await loadTeacher(config, options) : null;
+    const data = own(loadTrainData(config));
+    const teacher = config.teacher ? own(await loadTeacher(config, options)) : null;
     student.to({ device: options.device, ...(options.channelsLast ? { memoryFormat: 'channelsLast' as const } : {}) });
 
     // The record goes first: a run killed from here on can be resumed.
-    const record = opened?.record ?? newRecord(config, print);
+    const record = opened?.record ?? newRecord(withAbsolutePaths(config), print);
     run.writeRecord(record);
     if (teacher && !record.teacher) {
       record.teacher = await judge(teacher, data, options, reporter, signal);
@@ -168,7 +177,9 @@ export async function runExperiment(
       recorder(run, student, network, config, reporter),
       {
         resume: (optimizer) => {
-          const from = run.hasCheckpoint() ? loadTraining(run.lastCheckpoint, student, optimizer) : startPosition();
+          // A run that died before its first save starts over.
+          const saved = opened && run.hasCheckpoint();
+          const from = saved ? loadTraining(run.lastCheckpoint, student, optimizer) : startPosition();
           if (opened) run.rewind(from.epoch, from.epoch * stepsPerEpoch + from.step);
           reporter.onStart?.({ ...counts, parameters: student.parameterCount(), epoch: from.epoch });
           return from;
@@ -176,18 +187,16 @@ export async function runExperiment(
         ...(signal ? { signal } : {}),
       },
     );
-    const final = last ?? lastEpoch(run);
+    // A run that was killed between its last epoch and its summary has nothing left to train.
+    const final = last ?? run.epochs().at(-1);
+    if (!final) throw new UserError(`${out} is damaged: metrics.jsonl holds no finished epoch`);
     const summary = summarize(config, record, final, run, counts.trainCount, print.id);
     run.writeSummary(summary);
     return summary;
   } finally {
     run.close();
+    for (const thing of owned.reverse()) thing.dispose();
     run.discardIfEmpty();
-    student.dispose();
-    teacher?.dispose();
-    data?.train.dispose();
-    data?.dev?.dispose();
-    data?.test.dispose();
   }
 }
 
@@ -238,12 +247,12 @@ async function judge(
 /** The observer that writes the run folder and passes everything on. */
 function recorder(
   run: RunFolder,
-  student: ReturnType<typeof createModel>,
+  student: ImageModel,
   network: NetworkInfo,
   config: Config,
   reporter: Reporter,
 ): TrainObserver {
-  let metrics: Record<string, number> = {};
+  let metrics: Record<string, number> | undefined;
   return {
     onStep(result, at) {
       const step = at.epoch * at.stepsPerEpoch + at.step + 1;
@@ -256,22 +265,21 @@ function recorder(
     // The order matters for a crash in between: what is recorded beyond the last checkpoint is dropped and done again.
     onEpoch(record) {
       run.append({ type: 'epoch', ...record });
-      metrics = { top1: record.test.top1, top5: record.test.top5, loss: record.test.loss };
+      metrics = scores(record);
       if (record.isBest) {
         saveNetwork(run.bestCheckpoint(config.holdout > 0), student, { network, metrics, epoch: record.epoch });
       }
       reporter.onEpoch?.(record);
     },
-    save: (position, optimizer) => saveTraining(run.lastCheckpoint, student, optimizer, position, { network, metrics }),
+    save(position, optimizer) {
+      metrics ??= scores(run.epochs().at(-1));
+      saveTraining(run.lastCheckpoint, student, optimizer, position, { network, metrics });
+    },
   };
 }
 
-/** The last epoch's record of a run that had finished training but not yet written its summary. */
-function lastEpoch(run: RunFolder): EpochRecord {
-  const record = run.readMetrics().findLast((r) => r.type === 'epoch');
-  if (record?.type !== 'epoch') throw new UserError(`${run.path}: metrics.jsonl holds no finished epoch`);
-  return record;
-}
+const scores = (record: EpochRecord | undefined): Record<string, number> =>
+  record ? { top1: record.test.top1, top5: record.test.top5, loss: record.test.loss } : {};
 
 function summarize(
   config: Config,
@@ -281,7 +289,7 @@ function summarize(
   trainCount: number,
   id: string,
 ): RunSummary {
-  const epochs = run.readMetrics().filter((r) => r.type === 'epoch');
+  const epochs = run.epochs();
   const best = epochs.findLast((r) => r.isBest) ?? last;
   const imagesSeen = trainCount * config.epochs;
   return {
@@ -303,5 +311,6 @@ function summarize(
     imagesPerSecond: epochs.reduce((sum, r) => sum + r.train.imagesPerSecond, 0) / Math.max(1, epochs.length),
     fingerprint: id,
     folder: run.path,
+    checkpoint: run.lastCheckpoint,
   };
 }

@@ -3,7 +3,9 @@
  * under `optimizer.momentum.`, and everything else as metadata. Draws are functions of (seed, epoch, sample), so position and
  * weights are all there is to save.
  */
+import { z } from 'zod';
 import { UserError } from '../base/errors.ts';
+import { readFileBytes } from '../formats/file-bytes.ts';
 import { readSafetensors, readSafetensorsMetadata, type StoredTensors, writeSafetensors } from '../formats/index.ts';
 import type { Module, SGD } from '../nn/index.ts';
 import { tidy } from '../torch/index.ts';
@@ -11,6 +13,14 @@ import { fromStored, toStored } from './weights.ts';
 
 const MOMENTUM = 'optimizer.momentum.';
 const FORMAT = 'thrive-checkpoint-1';
+
+const whole = z.int().nonnegative();
+// JSON has no NaN: what was NaN comes back as null.
+const real = z
+  .number()
+  .nullable()
+  .transform((value) => value ?? Number.NaN);
+const channels = z.array(z.number()).min(1);
 
 /** What a checkpoint says about its network, so that it can be rebuilt without the run's folder. */
 export interface NetworkInfo {
@@ -22,6 +32,15 @@ export interface NetworkInfo {
   normalization: { mean: readonly number[]; std: readonly number[] };
   classNames: readonly string[];
 }
+
+const networkSchema = z.object({
+  model: z.string(),
+  classes: whole,
+  imageSize: whole,
+  data: z.string(),
+  normalization: z.object({ mean: channels, std: channels }),
+  classNames: z.array(z.string()),
+});
 
 /** Sums over the part of an epoch that is done; JSON keeps their float64 values exactly. */
 export interface EpochSums {
@@ -41,6 +60,14 @@ export interface Position {
   /** Seconds of training before this position, over all sessions. */
   seconds: number;
 }
+
+const positionSchema = z.object({
+  epoch: whole,
+  step: whole,
+  sums: z.object({ samples: whole, correct: whole, seconds: z.number(), terms: z.record(z.string(), real) }),
+  best: z.object({ epoch: whole, top1: real }).nullable(),
+  seconds: z.number(),
+});
 
 export interface CheckpointInfo {
   network: NetworkInfo;
@@ -77,24 +104,38 @@ export function saveNetwork(path: string, network: Module, info: CheckpointInfo 
   });
 }
 
-function parse<T>(path: string, metadata: Record<string, string>, key: string): T {
+/** One of the metadata's JSON values, which may hold anything: the file could come from anywhere. */
+function parse<T>(path: string, metadata: Record<string, string>, key: string, schema: z.ZodType<T>): T {
   const text = metadata[key];
   if (text === undefined) throw new UserError(`${path} is not a checkpoint to continue from: it has no ${key}`);
+  let value: unknown;
   try {
-    return JSON.parse(text) as T;
+    value = JSON.parse(text);
   } catch (error) {
-    throw new UserError(`${path}: its ${key} is not readable`, { cause: error });
+    throw new UserError(`${path} is damaged: its ${key} is not valid JSON`, { cause: error });
   }
+  const parsed = schema.safeParse(value);
+  if (parsed.success) return parsed.data;
+  const { path: where, message } = parsed.error.issues[0]!;
+  throw new UserError(`${path} is damaged: ${[key, ...where].join('.')}: ${message}`, { cause: parsed.error });
 }
 
-/** Load what `saveTraining` saved into a network and an optimizer of the same make. */
+/**
+ * Load what `saveTraining` saved into a network and an optimizer of the same make.
+ *
+ * @throws UserError naming the file and what is missing, of another shape or damaged
+ */
 export function loadTraining(path: string, network: Module, optimizer: SGD): Position {
   const { tensors, metadata } = readSafetensors(path);
-  const position = parse<Position>(path, metadata, 'position');
-  const steps = Number(metadata.optimizer_steps);
+  const position = parse(path, metadata, 'position', positionSchema);
+  const steps = parse(path, metadata, 'optimizer_steps', whole);
   tidy(() => {
     network.loadStateDict(fromStored(networkTensors(tensors)), { from: path });
-    optimizer.loadStateDict(fromStored(tensors, MOMENTUM), steps);
+    try {
+      optimizer.loadStateDict(fromStored(tensors, MOMENTUM), steps);
+    } catch (error) {
+      throw error instanceof UserError ? new UserError(`${path}: ${error.message}`, { cause: error }) : error;
+    }
   });
   return position;
 }
@@ -104,11 +145,14 @@ export function networkTensors(tensors: StoredTensors): StoredTensors {
   return new Map([...tensors].filter(([name]) => !name.startsWith('optimizer.')));
 }
 
-/** What a file of ours says about its network; null for any other safetensors file. */
+/** What a file of ours says about its network; null for any other file. Reads no weights. */
 export function checkpointNetwork(path: string): NetworkInfo | null {
-  return networkOf(path, readSafetensorsMetadata(path));
+  // A safetensors file is eight bytes of length and then a JSON object.
+  const { data } = readFileBytes(path, 9);
+  return data[8] === 0x7b ? networkOf(path, readSafetensorsMetadata(path)) : null;
 }
 
+/** The same from the metadata of a file that was read already. */
 export function networkOf(path: string, metadata: Record<string, string>): NetworkInfo | null {
-  return metadata.format === FORMAT ? parse<NetworkInfo>(path, metadata, 'network') : null;
+  return metadata.format === FORMAT ? parse(path, metadata, 'network', networkSchema) : null;
 }

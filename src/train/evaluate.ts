@@ -1,7 +1,7 @@
 import { type Normalization, normalizeImages } from '../augment/index.ts';
 import type { TensorSet } from '../data/batches.ts';
 import { crossEntropy } from '../distill/kl.ts';
-import { noGrad, ops, type Tensor, tidy } from '../torch/index.ts';
+import { noGrad, type Tensor, tidy } from '../torch/index.ts';
 
 /** How well a network does on a set: shares in per cent, loss as mean cross entropy at temperature 1. */
 export interface Evaluation {
@@ -23,18 +23,27 @@ export interface EvaluateOptions {
   signal?: AbortSignal;
 }
 
-/** How many rows have their label among the k largest logits. Ties count for the label, as rank by strictly larger logits. */
-function hits(logits: Tensor, labels: Tensor, k: number): number {
-  const own = logits.gather(1, labels.unsqueeze(1));
-  return ops
-    .ltScalar(logits.gt(own).sum([1]), k)
-    .sum()
-    .item();
+/**
+ * The rank of each row's label among its logits, from 0. Of equal logits the one of the lower class comes first, as argmax
+ * has it: a network that gives every class the same answer is right by chance only. A row with a NaN has no rank: Infinity.
+ */
+export function labelRanks(logits: Float32Array, labels: Int32Array): number[] {
+  const classes = logits.length / labels.length;
+  return Array.from(labels, (label, row) => {
+    const own = logits[row * classes + label]!;
+    let rank = 0;
+    for (let c = 0; c < classes; c++) {
+      const other = logits[row * classes + c]!;
+      if (Number.isNaN(other)) return Number.POSITIVE_INFINITY;
+      if (other > own || (other === own && c < label)) rank++;
+    }
+    return rank;
+  });
 }
 
 /**
  * Measure a network's logits on every picture of a set, without augmentation. The caller puts the network into eval mode.
- * A network that computes NaN gets no credit: its loss is NaN and its pictures count as wrong.
+ * A picture for which it computes NaN counts as wrong, and the loss is NaN.
  */
 export async function evaluate(
   logitsOf: (images: Tensor) => Tensor,
@@ -54,11 +63,11 @@ export async function evaluate(
         const images = normalizeImages(set.images.narrow(0, first, size), normalization, channelsLast);
         const labels = set.labels.narrow(0, first, size);
         const logits = logitsOf(images).to('float32');
-        const batchLoss = crossEntropy(logits, labels).item();
-        loss += batchLoss * size;
-        if (Number.isNaN(batchLoss)) return;
-        top1 += hits(logits, labels, 1);
-        top5 += hits(logits, labels, 5);
+        loss += crossEntropy(logits, labels).item() * size;
+        for (const rank of labelRanks(logits.data() as Float32Array, labels.to('int32').data() as Int32Array)) {
+          if (rank < 1) top1++;
+          if (rank < 5) top5++;
+        }
       }),
     );
     options.onProgress?.(first + size, set.count);

@@ -9,6 +9,7 @@ import {
   normalizeImages,
   type StandardOptions,
 } from '../augment/index.ts';
+import { UserError } from '../base/errors.ts';
 import { batchCount, batchIndex, epochOrder, type TensorSet } from '../data/batches.ts';
 import type { ImageModel } from '../models/index.ts';
 import { lrAt, type ScheduleConfig, SGD } from '../nn/index.ts';
@@ -99,7 +100,8 @@ const SAVE_EVERY = 300;
  * Train `student` (already on its device, weights drawn or loaded) to the end of `options.epochs`. `resume` loads an earlier
  * position and the optimizer's state. Resolves with the last epoch's record.
  *
- * @throws DivergedError when a loss is not finite, InterruptedError when `signal` asked to stop
+ * @throws DivergedError when a loss is not finite, InterruptedError when `signal` asked to stop, UserError for a position
+ * that the run does not have
  */
 export async function train(
   student: ImageModel,
@@ -112,7 +114,7 @@ export async function train(
   const { seed, epochs, batchSize, precision, device, channelsLast, normalization, standard } = options;
   const stepsPerEpoch = batchCount(data.train.count, batchSize);
   const optimizer = new SGD(student.namedParameters(), options);
-  const position = resume ? resume(optimizer) : startPosition();
+  let position = startPosition();
   let last: EpochRecord | null = null;
   let savedAt = performance.now();
 
@@ -132,6 +134,13 @@ export async function train(
   };
 
   try {
+    if (resume) position = resume(optimizer);
+    if (position.epoch > epochs || position.step > stepsPerEpoch) {
+      const { epoch, step } = position;
+      throw new UserError(
+        `cannot continue after ${epoch} epochs and ${step} steps: the run has ${epochs} epochs of ${stepsPerEpoch} steps`,
+      );
+    }
     for (; position.epoch < epochs; position.epoch++) {
       const { epoch } = position;
       const order = epochOrder(seed, epoch, data.train.count);

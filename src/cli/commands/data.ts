@@ -45,8 +45,7 @@ export function registerData(program: Command): void {
         ...(flags.dataDir ? { dir: flags.dataDir } : {}),
         ...(flags.mirror ? { mirror: flags.mirror } : {}),
         onProgress: bar.update,
-      });
-      bar.end();
+      }).finally(bar.end);
       result(flags.json, got, () => got.message);
     });
 }

@@ -16,12 +16,10 @@ async function execute(path: string, flags: EvalFlags): Promise<void> {
   if (split !== 'test' && split !== 'train') throw new UserError(`--split must be test or train, not '${split}'`);
   if (precision !== 'fp32' && precision !== 'bf16')
     throw new UserError(`--precision must be fp32 or bf16, not '${precision}'`);
-  const measured = await evaluateCheckpoint(path, {
-    ...flags,
-    split,
-    precision,
-    onProgress: evaluationProgress(path),
-  });
+  const bar = evaluationProgress(path);
+  const measured = await evaluateCheckpoint(path, { ...flags, split, precision, onProgress: bar.update }).finally(
+    bar.end,
+  );
   result(flags.json, measured, () =>
     table(
       ['network', 'data', 'pictures', 'top-1 %', 'top-5 %', 'loss', 'images/s'],

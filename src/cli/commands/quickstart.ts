@@ -1,13 +1,17 @@
 /** @file `thrive quickstart`: the main job in minutes, on real pictures where they can be had. */
 import type { Command } from 'commander';
+import { number } from '../flags.ts';
 
 export function registerQuickstart(program: Command): void {
   program
     .command('quickstart')
     .description('Train a teacher, a student alone, and the student distilled from the teacher, and compare them')
-    .option('--data <name>', 'data set (default: fashion-mnist if it is here, else synthetic)')
+    .option(
+      '--data <name>',
+      'data set (default: fashion-mnist, downloaded if need be; synthetic where it cannot be had)',
+    )
     .option('--data-dir <folder>', 'folder that holds the data set (or set THRIVE_DATA)')
-    .option('--minutes <n>', 'about how long to train in all', Number, 4)
+    .option('--minutes <n>', 'about how long to train in all', number, 4)
     .option('--out <folder>', 'folder for the three runs (default: a new one under runs/)')
     .option('--json', 'print one JSON object on standard output')
     .action(async (flags: import('../quickstart.ts').QuickstartFlags) => {

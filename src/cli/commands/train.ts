@@ -71,92 +71,90 @@ function addRunFlags(command: Command): Command {
 /** The settings that flags say, leaving out those not given. */
 function settings(task: Task, flags: RunFlags): Partial<ConfigInput> {
   const { schedule, milestones, gamma, alpha, temperature, teacher, teacherModel } = flags;
-  const given: Record<string, unknown> = {
+  if (milestones && schedule && schedule !== 'step') {
+    throw new UserError(`--milestones belongs to --schedule step, not ${schedule}`);
+  }
+  const group = (values: object): object | undefined => {
+    const present = Object.entries(values).filter(([, value]) => value !== undefined);
+    return present.length > 0 ? Object.fromEntries(present) : undefined;
+  };
+  const given = group({
     data: flags.data,
     dataDir: flags.dataDir,
     limitTrain: flags.limitTrain,
     limitTest: flags.limitTest,
     holdout: flags.holdout,
     model: task === 'train' ? flags.model : flags.student,
+    teacher: group({ checkpoint: teacher, model: teacherModel }),
     epochs: flags.epochs,
     batchSize: flags.batchSize,
     lr: flags.lr,
     momentum: flags.momentum,
     nesterov: flags.nesterov,
     weightDecay: flags.weightDecay,
+    schedule: group({ kind: milestones ? 'step' : schedule, milestones }),
+    kd: group({ gamma, alpha, temperature }),
     standard: flags.baseAugment,
     seed: flags.seed,
     precision: flags.precision,
     device: flags.device,
     threads: flags.threads,
-  };
-  if (milestones && schedule && schedule !== 'step')
-    throw new UserError(`--milestones belongs to --schedule step, not ${schedule}`);
-  if (milestones) given.schedule = { kind: 'step', milestones };
-  else if (schedule && schedule !== 'step') given.schedule = { kind: schedule };
-  const kd = Object.entries({ gamma, alpha, temperature }).filter(([, value]) => value !== undefined);
-  if (kd.length > 0) given.kd = Object.fromEntries(kd);
-  if (teacher) given.teacher = { checkpoint: teacher, ...(teacherModel ? { model: teacherModel } : {}) };
-  return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)) as Partial<ConfigInput>;
-}
-
-/** Settings that may change between a run and its continuation: they are about the machine, not the experiment. */
-const machineSettings = new Set(['dataDir', 'threads', 'device']);
-
-/** A saved configuration with this session's flags; flags that contradict it are an error that names them. */
-async function continued(saved: Config, given: Partial<ConfigInput>): Promise<Config> {
-  const { flagOf, resolveConfig } = await import('../../experiment/config.ts');
-  const merged = resolveConfig({ ...saved, ...given, kd: { ...saved.kd, ...given.kd } });
-  for (const key of Object.keys(merged) as (keyof Config)[]) {
-    if (machineSettings.has(key) || JSON.stringify(merged[key]) === JSON.stringify(saved[key])) continue;
-    throw new UserError(
-      `${flagOf([key])} ${JSON.stringify(merged[key])} differs from the ${JSON.stringify(saved[key])} of the run to resume`,
-      { hint: 'leave the flag out to continue, or start a new run with another --out' },
-    );
-  }
-  return merged;
+  });
+  return (given ?? {}) as Partial<ConfigInput>;
 }
 
 const stamp = (): string => new Date().toISOString().slice(0, 19).replace('T', '-').replaceAll(':', '');
 
-async function execute(task: Task, flags: RunFlags): Promise<void> {
+/** What a command line, its configuration file and the run to resume add up to. */
+async function configure(task: Task, flags: RunFlags): Promise<{ config: Config; out: string; resume: boolean }> {
   const { resolveConfig } = await import('../../experiment/config.ts');
-  const given = settings(task, flags);
+  const { continueConfig, mergeSettings } = await import('../../experiment/merge.ts');
+  const { RunFolder } = await import('../../experiment/run-folder.ts');
   const fromFile = flags.config
     ? await (await import('../../experiment/config-file.ts')).readConfigFile(flags.config)
     : {};
+  const given = mergeSettings(fromFile, settings(task, flags));
   const folder = typeof flags.resume === 'string' ? flags.resume : flags.out;
-  if (flags.resume && !folder)
-    throw new UserError('--resume needs the folder of a run', { hint: 'thrive train --resume runs/NAME' });
+  if (flags.resume && !folder) {
+    throw new UserError('--resume needs the folder of a run', { hint: `thrive ${task} --resume runs/NAME` });
+  }
+  if (flags.resume && folder && (existsSync(join(folder, 'config.json')) || !given.model)) {
+    const saved = RunFolder.open(folder).record.config;
+    if (saved.task !== task) {
+      throw new UserError(`${folder} holds a '${saved.task}' run`, {
+        hint: `use thrive ${saved.task} --resume ${folder}`,
+      });
+    }
+    return { config: continueConfig(saved, { ...given, task }), out: folder, resume: true };
+  }
+  const config = resolveConfig({ ...given, task });
+  const name = `${stamp()}-${task}-${config.data}-${config.model}-s${config.seed}`;
+  return { config, out: folder ?? join('runs', name), resume: false };
+}
 
-  const { RunFolder } = await import('../../experiment/run-folder.ts');
-  const saved =
-    flags.resume && folder && existsSync(join(folder, 'config.json')) ? RunFolder.open(folder).record : null;
-  if (flags.resume && !saved && !given.model && !fromFile.model) RunFolder.open(folder!); // says that there is no run
-  if (saved && saved.config.task !== task)
-    throw new UserError(`${folder} holds a '${saved.config.task}' run`, {
-      hint: `use thrive ${saved.config.task} --resume ${folder}`,
-    });
-  const config = saved
-    ? await continued(saved.config, { ...fromFile, ...given })
-    : resolveConfig({ ...fromFile, ...given, task }, { dataDir: process.env.THRIVE_DATA } as Partial<ConfigInput>);
-  const out = folder ?? join('runs', `${stamp()}-${task}-${config.data}-${config.model}-s${config.seed}`);
+/** A path as a shell takes it. */
+const quoted = (path: string): string => (/^[\w@%+=:,./-]+$/.test(path) ? path : `'${path.replaceAll("'", "'\\''")}'`);
 
+async function execute(task: Task, flags: RunFlags): Promise<void> {
+  const { config, out, resume } = await configure(task, flags);
   const { progress } = await import('../progress.ts');
-  const reporter = progress({ epochs: config.epochs });
   const { interruptible } = await import('../interrupt.ts');
   const { runExperiment } = await import('../../experiment/run.ts');
-  const summary = await interruptible(
-    (signal) => runExperiment(config, { out, resume: saved !== null, reporter, signal }),
-    () => {
-      reporter.end();
-      say(`stopped; continue with: thrive ${task} --resume ${out}`);
-      process.exitCode = exitCodes.interrupted;
-    },
-  );
-  if (!summary) return;
-  reporter.end();
-  result(flags.json, summary, () => describe(summary));
+  const reporter = progress({ epochs: config.epochs });
+  try {
+    const summary = await interruptible(
+      (signal) => runExperiment(config, { out, resume, reporter, signal }),
+      () => {
+        reporter.end();
+        say(`stopped; continue with: thrive ${task} --resume ${quoted(out)}`);
+        process.exitCode = exitCodes.interrupted;
+      },
+    );
+    reporter.end();
+    if (summary) result(flags.json, summary, () => describe(summary));
+  } finally {
+    reporter.end();
+  }
 }
 
 function describe(summary: RunSummary): string {
