@@ -39,6 +39,18 @@ function prune(buildDir) {
 }
 
 /**
+ * What pip has put beside a wheel with CUDA: when that changes, a build that had to do without CUDA is linked anew.
+ *
+ * @param {import('./locate.mjs').Libtorch} libtorch
+ */
+function cudaPackages({ cuda, libDir }) {
+  const nvidia = join(libDir, '../../nvidia');
+  if (!cuda || !existsSync(nvidia)) return [];
+  const folders = readdirSync(nvidia).map((name) => join(nvidia, name, 'lib'));
+  return folders.filter((dir) => existsSync(dir)).flatMap((dir) => readdirSync(dir));
+}
+
+/**
  * `locateLibtorch`; where it finds none and nothing is asked for, the one of the last build if it is still there: LIBTORCH
  * need be set once only.
  *
@@ -107,7 +119,8 @@ async function buildOnce({ force, log, sourceDir, buildDir, env }) {
   const nodeApi = require('node-api-headers/package.json').version;
   const flags = compileFlags(libtorch, compiler, { nodeApiInclude });
   const toolchain = [compiler, flags, libtorch.identity, nodeApi];
-  const key = hashOf([toolchain, sourceHash, linkFlags(libtorch, compiler, { cuda: libtorch.cuda })]);
+  const link = linkFlags(libtorch, compiler, { cuda: libtorch.cuda });
+  const key = hashOf([toolchain, sourceHash, link, cudaPackages(libtorch)]);
   const folder = join(buildDir, key);
   const record = join(folder, 'build.json');
 
