@@ -1,6 +1,6 @@
 /** @file What is minimised: named terms, each with its weight. The trainer only sums them. */
 import { UserError } from '../base/errors.ts';
-import type { Tensor } from '../torch/index.ts';
+import { ops, type Tensor, tensor, tidy } from '../torch/index.ts';
 import { crossEntropy, klDivergence } from './kl.ts';
 
 /** A term's value (a scalar tensor) and its weight in the total. */
@@ -53,6 +53,27 @@ export function kdTerms(x: ViewLogits, labels: Tensor, options: KdOptions, stron
   };
   if (strong) terms.kl_strong = { value: klDivergence(strong.student, strong.teacher, temperature), weight: alpha };
   return terms;
+}
+
+/**
+ * Cross entropy with two labels, each by its picture's share: lambda CE(y) + (1 - lambda) CE(y of the partner), the hard labels of
+ * mixup and CutMix (S. Yun and others, "CutMix", 2019). Mean over the batch.
+ */
+export function mixedCrossEntropy(
+  logits: Tensor,
+  labels: Tensor,
+  { partner, lambda }: { readonly partner: Int32Array; readonly lambda: Float64Array },
+): Tensor {
+  return tidy(() => {
+    const { device } = logits;
+    const other = labels.indexSelect(0, tensor(partner, { dtype: 'int64', device }));
+    const share = tensor(lambda, { dtype: logits.dtype, device });
+    const each = (target: Tensor): Tensor => ops.crossEntropyLoss(logits, target, null, 0);
+    return each(labels)
+      .mul(share)
+      .add(each(other).mul(share.rsub(1)))
+      .mean();
+  });
 }
 
 /** The weighted sum. Terms of weight 0 are left out, so that a NaN among them does no harm. */

@@ -82,7 +82,7 @@ describe('whole steps equal the reference implementation', () => {
                 return { terms: kdTerms(view, batch.labels, kd, strong), logits };
               },
             };
-            const batch = { x, labels: set.labels, index, epoch: 0, step };
+            const batch = { x, pictures: set.images, labels: set.labels, index, epoch: 0, step };
             const got = trainStep(student, task, batch, optimizer, { lr: trace.lr, precision: 'fp32', device: 'cpu' });
             const { ce, kl_x, kl_mix, total } = expected;
             expect([got.terms.ce, got.terms.kl, got.terms.kl_strong, got.loss]).toBeAllclose(

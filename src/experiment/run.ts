@@ -7,6 +7,7 @@ import { Teacher } from '../distill/teacher.ts';
 import { checkModelName, createModel, type ImageModel } from '../models/index.ts';
 import { checkDevice, defaultThreads, engineInfo, setNumThreads } from '../torch/index.ts';
 import { loadTraining, type NetworkInfo, saveNetwork, saveTraining } from '../train/checkpoint.ts';
+import { distillation } from '../train/distillation.ts';
 import { evaluate } from '../train/evaluate.ts';
 import { prefersChannelsLast } from '../train/layout.ts';
 import {
@@ -17,7 +18,7 @@ import {
   type TrainOptions,
   train,
 } from '../train/loop.ts';
-import { distillation, supervised, type Task } from '../train/task.ts';
+import { supervised, type Task } from '../train/task.ts';
 import { type Config, type ConfigInput, resolveConfig } from './config.ts';
 import { loadTrainData, normalizationOf, standardOptions } from './data.ts';
 import { type Fingerprint, fingerprint, teacherIdentity } from './fingerprint.ts';

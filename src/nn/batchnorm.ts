@@ -19,6 +19,8 @@ export class BatchNorm2d extends Module {
   running_mean: Tensor;
   running_var: Tensor;
   num_batches_tracked: Tensor;
+  /** Whether training moves the running statistics. See `withoutStatistics`. */
+  tracking = true;
 
   constructor(features: number, options: { eps?: number; momentum?: number } = {}) {
     super();
@@ -42,11 +44,12 @@ export class BatchNorm2d extends Module {
 
   forward(input: Tensor): Tensor {
     if (this.folded) return input;
-    if (this.training) {
+    const { weight, bias, running_mean, running_var, training, momentum, eps } = this;
+    if (training) {
       checkBatch(input);
+      if (!this.tracking) return ops.batchNorm(input, weight, bias, null, null, true, momentum, eps, true);
       this.num_batches_tracked.add_(1);
     }
-    const { weight, bias, running_mean, running_var, training, momentum, eps } = this;
     return ops.batchNorm(input, weight, bias, running_mean, running_var, training, momentum, eps, true);
   }
 
@@ -65,6 +68,20 @@ export class BatchNorm2d extends Module {
 
   override extraRepr(): string {
     return `${this.features}, eps=${pythonNumber(this.eps)}, momentum=${pythonNumber(this.momentum)}, affine=True, track_running_stats=True`;
+  }
+}
+
+/**
+ * Run `fn` with every batch norm of a network in training mode using the batch's own statistics, as ever, but leaving its
+ * running ones alone: for passes that only look.
+ */
+export function withoutStatistics<T>(network: Module, fn: () => T): T {
+  const norms = [...network.namedModules()].flatMap(([, module]) => (module instanceof BatchNorm2d ? [module] : []));
+  for (const norm of norms) norm.tracking = false;
+  try {
+    return fn();
+  } finally {
+    for (const norm of norms) norm.tracking = true;
   }
 }
 

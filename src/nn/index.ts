@@ -1,5 +1,5 @@
 /** @file Networks: modules with PyTorch's names and state dicts, initialisation, optimizers, schedules. */
-export { BatchNorm2d } from './batchnorm.ts';
+export { BatchNorm2d, withoutStatistics } from './batchnorm.ts';
 export { Conv2d, type ConvOptions, ConvTranspose2d } from './conv.ts';
 export { foldBatchNorm } from './fold.ts';
 export * as init from './init.ts';

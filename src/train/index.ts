@@ -8,6 +8,7 @@ export {
   saveNetwork,
   saveTraining,
 } from './checkpoint.ts';
+export { distillation, type StrongView } from './distillation.ts';
 export { type EvaluateOptions, type Evaluation, evaluate } from './evaluate.ts';
 export { prefersChannelsLast } from './layout.ts';
 export {
@@ -20,5 +21,5 @@ export {
   train,
 } from './loop.ts';
 export { DivergedError, type StepResult, trainStep } from './step.ts';
-export { type Batch, distillation, type StepOutput, supervised, type Task } from './task.ts';
+export { type Batch, type StepOutput, type StudentPass, supervised, type Task } from './task.ts';
 export { fromStored, toStored } from './weights.ts';

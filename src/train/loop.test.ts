@@ -10,8 +10,9 @@ import { Teacher } from '../distill/teacher.ts';
 import { createModel, type ImageModel } from '../models/index.ts';
 import { memory, setNumThreads } from '../torch/index.ts';
 import { loadTraining, type NetworkInfo, saveTraining } from './checkpoint.ts';
+import { distillation } from './distillation.ts';
 import { type EpochRecord, InterruptedError, type TrainObserver, type TrainOptions, train } from './loop.ts';
-import { distillation, supervised } from './task.ts';
+import { supervised } from './task.ts';
 
 const normalization = { mean: [0.286, 0.286, 0.286], std: [0.353, 0.353, 0.353] };
 const options: TrainOptions = {

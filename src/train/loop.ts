@@ -163,7 +163,11 @@ export async function train(
           const pictures = gatherCropFlip(data.train.images, index, crops, standard.padding);
           const x = normalizeImages(pictures, normalization, channelsLast);
           const labels = data.train.labels.indexSelect(0, tensor(index, { dtype: 'int64', device }));
-          return trainStep(student, task, { x, labels, index, epoch, step }, optimizer, { lr, precision, device });
+          return trainStep(student, task, { x, pictures, labels, index, epoch, step }, optimizer, {
+            lr,
+            precision,
+            device,
+          });
         });
 
         const seconds = (performance.now() - begin) / 1000;

@@ -1,5 +1,5 @@
 import { totalLoss } from '../distill/objective.ts';
-import type { Module, SGD } from '../nn/index.ts';
+import { type Module, type SGD, withoutStatistics } from '../nn/index.ts';
 import { type Precision, withPrecision } from '../nn/precision.ts';
 import { noGrad, stack, type Tensor, tidy } from '../torch/index.ts';
 import type { Batch, Task } from './task.ts';
@@ -10,6 +10,8 @@ export interface StepResult {
   terms: Record<string, number>;
   /** Their weighted sum. */
   loss: number;
+  /** What else the task measured. */
+  measures: Record<string, number>;
   /** Pictures of x whose label was the student's first choice. */
   correct: number;
   samples: number;
@@ -37,7 +39,9 @@ export function trainStep(
   return tidy(() => {
     const forward = (images: Tensor): Tensor =>
       withPrecision(run.precision, run.device, () => student.forward(images)).to('float32');
-    const { terms, logits } = task.step(batch, forward);
+    const score = (images: Tensor, updateStatistics: boolean): Tensor =>
+      noGrad(() => (updateStatistics ? forward(images) : withoutStatistics(student, () => forward(images))));
+    const { terms, logits, measures = {} } = task.step(batch, Object.assign(forward, { score }));
     const total = totalLoss(terms);
     const names = Object.keys(terms);
     // One copy out for all numbers: on a GPU each would wait for the device.
@@ -52,6 +56,7 @@ export function trainStep(
     const result: StepResult = {
       terms: Object.fromEntries(names.map((name, i) => [name, values[i]!])),
       loss: values[names.length]!,
+      measures,
       correct: values[names.length + 1]!,
       samples: batch.index.length,
     };

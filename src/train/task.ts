@@ -1,12 +1,13 @@
 /** @file What differs between kinds of training: the terms of a step. The loop stays one loop. */
-import { type KdOptions, kdTerms, supervisedTerms, type Terms } from '../distill/objective.ts';
-import type { Teacher } from '../distill/teacher.ts';
+import { supervisedTerms, type Terms } from '../distill/objective.ts';
 import type { Tensor } from '../torch/index.ts';
 
 /** One batch as a task sees it. */
 export interface Batch {
   /** Normalised pictures [B, 3, H, W] after the standard augmentation. */
   x: Tensor;
+  /** The same before normalisation: uint8 [B, 3, H, W]. */
+  pictures: Tensor;
   /** int64 [B] */
   labels: Tensor;
   /** Sample indices in the training set. */
@@ -20,11 +21,20 @@ export interface StepOutput {
   terms: Terms;
   /** The student's logits on x, for training accuracy. */
   logits: Tensor;
+  /** Numbers worth recording that are not minimised. */
+  measures?: Record<string, number>;
 }
 
-/** `student` runs the student in train mode and the run's precision and gives float32 logits. */
+/** How a task runs the student. */
+export interface StudentPass {
+  /** In train mode and the run's precision; float32 logits. */
+  (images: Tensor): Tensor;
+  /** The same without gradient, to score pictures; running statistics of batch norm move only if asked to. */
+  score(images: Tensor, updateStatistics: boolean): Tensor;
+}
+
 export interface Task {
-  step(batch: Batch, student: (images: Tensor) => Tensor): StepOutput;
+  step(batch: Batch, student: StudentPass): StepOutput;
 }
 
 /** Cross entropy with the labels: a teacher, or a student alone. */
@@ -33,17 +43,6 @@ export function supervised(): Task {
     step({ x, labels }, student) {
       const logits = student(x);
       return { terms: supervisedTerms(logits, labels), logits };
-    },
-  };
-}
-
-/** Knowledge distillation from a frozen teacher. */
-export function distillation(teacher: Teacher, options: KdOptions): Task {
-  return {
-    step({ x, labels }, student) {
-      const target = teacher.logits(x);
-      const logits = student(x);
-      return { terms: kdTerms({ student: logits, teacher: target }, labels, options), logits };
     },
   };
 }
