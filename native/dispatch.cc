@@ -355,11 +355,12 @@ napi_value callOperator(Arguments& arguments) {
   const Operator& op = operators()[id];
   torch::jit::Stack stack;
   stack.reserve(std::max(op.parameters.size(), op.results.size()));
+  if (!op.refusal.empty()) throw BadArgument(op.name + " cannot be called: " + op.refusal);
+  if (arguments.count > op.parameters.size() + 1)
+    throw BadArgument(op.name + " takes at most " + std::to_string(op.parameters.size()) + " arguments, got " +
+                      std::to_string(arguments.count - 1));
   size_t i = 0;
   try {
-    if (!op.refusal.empty()) throw BadArgument("cannot be called: " + op.refusal);
-    if (arguments.count > op.parameters.size() + 1)
-      throw BadArgument("takes at most " + std::to_string(op.parameters.size()) + " arguments, got " + std::to_string(arguments.count - 1));
     for (; i < op.parameters.size(); i++) {
       const Parameter& parameter = op.parameters[i];
       if (i + 1 >= arguments.count && parameter.fallback) stack.push_back(*parameter.fallback);
@@ -368,9 +369,8 @@ napi_value callOperator(Arguments& arguments) {
   } catch (const PendingException&) {
     throw;
   } catch (const std::exception& error) {
-    std::string what = messageOf(error);
-    if (i >= op.parameters.size() || !op.refusal.empty()) throw BadArgument(op.name + " " + what);
-    throw BadArgument(op.name + ": argument '" + op.parameters[i].name + "' (" + op.parameters[i].text + "): " + what);
+    const Parameter& parameter = op.parameters[i];
+    throw BadArgument(op.name + ": argument '" + parameter.name + "' (" + parameter.text + "): " + messageOf(error));
   }
   try {
     op.handle.callBoxed(stack);

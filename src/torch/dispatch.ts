@@ -5,8 +5,9 @@
 import { nearest } from '../base/suggest.ts';
 import { native } from './native.ts';
 import type { Handle, NativeOperator } from './native-types.ts';
-import { parseSchema } from './schema.ts';
+import { type OperatorFunction, parseSchema, schemaDifferences } from './schema.ts';
 import type { Tensor } from './tensor.ts';
+import { trustsArguments } from './unchecked.ts';
 
 type TensorClass = { new (handle: Handle): Tensor };
 
@@ -99,16 +100,43 @@ function find(name: string): NativeOperator {
   );
 }
 
+export interface OperatorOptions {
+  /** Allow an operator that trusts its arguments: with wrong ones it may end the process instead of throwing. */
+  unchecked?: boolean;
+}
+
 /**
- * Any of libtorch's operators by its full name, overload included, called with positional arguments in the schema's order.
- * Tensors in, tensors out; dtypes as codes (`dtypeCode`).
+ * Any of libtorch's operators, called with positional arguments in the schema's order. Tensors in, tensors out; dtypes as
+ * codes (`dtypeCode`). Given by its whole schema it is typed, and compared with the libtorch that is loaded; by its full name
+ * alone, overload included, it takes anything and checks at run time.
  *
  * @example
- * const erf = operator('aten::erf');
- * erf(x);
+ * const erf = operator('aten::erf(Tensor self) -> Tensor');
+ * const y = erf(x);
+ * @throws TypeError if there is none, if its schema differs, or if it trusts its arguments (see `unchecked`)
  */
-export function operator(name: string): { (...values: unknown[]): unknown; schema: string } {
-  const found = find(name);
+export function operator<Schema extends `${string}(${string}) -> ${string}`>(
+  schema: Schema,
+  options?: OperatorOptions,
+): OperatorFunction<Schema> & { schema: string };
+export function operator(name: string, options?: OperatorOptions): AnyOperator & { schema: string };
+export function operator(
+  nameOrSchema: string,
+  { unchecked = false }: OperatorOptions = {},
+): AnyOperator & { schema: string } {
+  const open = nameOrSchema.indexOf('(');
+  const found = find(open < 0 ? nameOrSchema : nameOrSchema.slice(0, open));
+  if (open >= 0) {
+    const differences = schemaDifferences(nameOrSchema, found.schema);
+    if (differences.length > 0) {
+      throw new TypeError(`in libtorch ${native().version()}, ${found.name} is another: ${differences.join('; ')}`);
+    }
+  }
+  if (!unchecked && trustsArguments(found.name)) {
+    throw new TypeError(
+      `${found.name} trusts its arguments: a wrong one may end the process. If yours are right: operator(…, { unchecked: true })`,
+    );
+  }
   return Object.assign(bind(found), { schema: found.schema });
 }
 

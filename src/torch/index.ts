@@ -14,7 +14,7 @@ export {
   where,
   zeros,
 } from './create.ts';
-export { operator } from './dispatch.ts';
+export { type OperatorOptions, operator } from './dispatch.ts';
 export { type DType, dtypeBytes, dtypeCode, dtypes, isFloating, type MemoryFormat, memoryFormatCode } from './dtype.ts';
 export { ops, schemas } from './ops.ts';
 export {
