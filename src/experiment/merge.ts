@@ -37,8 +37,9 @@ const machineSettings: ReadonlySet<string> = new Set(['dataDir', 'threads', 'dev
 function differences(a: unknown, b: unknown, path: readonly string[] = []): string[][] {
   const isRecord = (value: unknown): value is Record<string, unknown> =>
     typeof value === 'object' && value !== null && !Array.isArray(value);
-  // Schedules of two kinds differ in their kind; what else they hold cannot be compared.
-  if (isRecord(a) && isRecord(b) && !('kind' in a && a.kind !== b.kind)) {
+  if (isRecord(a) && isRecord(b)) {
+    // Schedules of two kinds differ in their kind; what else they hold cannot be compared.
+    if (a.kind !== b.kind) return [[...path, 'kind']];
     const keys = [...new Set([...Object.keys(a), ...Object.keys(b)])];
     return keys.flatMap((key) => differences(a[key], b[key], [...path, key]));
   }
@@ -57,11 +58,11 @@ export function continueConfig(saved: Config, settings: Settings): Config {
   const now = resolveConfig(mergeSettings(saved, settings));
   for (const path of differences(saved, now)) {
     if (machineSettings.has(path.join('.'))) continue;
-    const shown = (config: Config): string => JSON.stringify(at(config, path)) ?? 'nothing';
-    throw new UserError(
-      `${flagOf(path, saved.task) ?? path.join('.')} ${shown(now)} differs from the ${shown(saved)} of the run to resume`,
-      { hint: 'leave it out to continue, or start a new run with another --out' },
-    );
+    const [has, had] = [now, saved].map((config) => JSON.stringify(at(config, path)));
+    const from = had === undefined ? 'the run to resume, which has none' : `the ${had} of the run to resume`;
+    throw new UserError(`${flagOf(path, saved.task) ?? path.join('.')} ${has ?? 'missing'} differs from ${from}`, {
+      hint: 'leave it out to continue, or start a new run with another --out',
+    });
   }
   return now;
 }
