@@ -55,7 +55,7 @@ export function packProgram(slots: number, calls: readonly (readonly OperationCa
   for (const [sample, list] of calls.entries()) {
     for (const [i, { operation, magnitude }] of list.entries()) {
       program.operations[sample * slots + i] = numbers.get(operation)!;
-      program.magnitudes[sample * slots + i] = magnitude;
+      program.magnitudes[sample * slots + i] = magnitude + 0; // no -0, which JSON would not keep
     }
   }
   return program;

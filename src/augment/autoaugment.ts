@@ -1,0 +1,54 @@
+import type { Stream } from '../torch/random.ts';
+import { autoAugmentPolicies, type SubPolicy } from './autoaugment-policies.ts';
+import {
+  applyProgram,
+  autoAugmentStrongest,
+  type Operation,
+  type OperationCall,
+  type Program,
+  packProgram,
+  type Strengths,
+  strengthTable,
+} from './operations.ts';
+import { drawEach, type Scheme } from './scheme.ts';
+
+const BINS = 10;
+
+/** AutoAugment's parameters also say which sub-policy each sample got. */
+export type AutoAugmentParameters = Program & { readonly subPolicy: Int32Array };
+
+function drawCalls(random: Stream, steps: SubPolicy, table: Record<Operation, Strengths>): OperationCall[] {
+  const calls: OperationCall[] = [];
+  for (const [operation, probability, bin] of steps) {
+    const applied = random.bernoulli(probability);
+    const negative = random.bernoulli();
+    const { magnitudes, signed } = table[operation];
+    const magnitude = bin === null ? 0 : magnitudes[bin]!;
+    if (applied) calls.push({ operation, magnitude: signed && negative ? -magnitude : magnitude });
+  }
+  return calls;
+}
+
+/**
+ * One of 25 sub-policies, each of its two operations with its probability, the sign of what has one at random. Magnitudes in
+ * ten steps as in torchvision; the policy is that of CIFAR-10 for CIFAR, of ImageNet elsewhere.
+ */
+export const autoaugment: Scheme<AutoAugmentParameters> = {
+  name: 'autoaugment',
+  source: 'E. Cubuk, B. Zoph, D. Mané, V. Vasudevan, Q. Le, AutoAugment, 2018',
+  mixes: false,
+  draw(context) {
+    const policies = autoAugmentPolicies[context.settings.policy];
+    const table = strengthTable(BINS, autoAugmentStrongest(context.height, context.width));
+    const draws = drawEach(context, 'autoaugment', (random) => {
+      const subPolicy = random.int(policies.length);
+      return { subPolicy, calls: drawCalls(random, policies[subPolicy]!, table) };
+    });
+    const program = packProgram(
+      2,
+      Array.from(draws, (draw) => draw.calls),
+    );
+    return { ...program, subPolicy: Int32Array.from(draws, (draw) => draw.subPolicy) };
+  },
+  apply: applyProgram,
+};

@@ -1,0 +1,67 @@
+import type { Stream } from '../torch/random.ts';
+import {
+  applyProgram,
+  autoAugmentStrongest,
+  type Operation,
+  type OperationCall,
+  operations,
+  type Program,
+  packProgram,
+  type Strengths,
+  strengthTable,
+} from './operations.ts';
+import { drawEach, type Scheme } from './scheme.ts';
+
+/** All but Invert, which neither RandAugment nor TrivialAugment has in torchvision. */
+const choices: readonly Operation[] = operations.filter((operation) => operation !== 'Invert');
+
+const BINS = 31;
+
+/** Two operations a picture at step 9 of 0 … 30: torchvision's defaults. */
+const OPERATIONS = 2;
+const MAGNITUDE = 9;
+
+function drawCall(random: Stream, table: Record<Operation, Strengths>, bin: (count: number) => number): OperationCall {
+  const operation = choices[random.int(choices.length)]!;
+  const { magnitudes, signed } = table[operation];
+  const magnitude = magnitudes[magnitudes.length === 1 ? 0 : bin(magnitudes.length)]!;
+  return { operation, magnitude: random.bernoulli() && signed ? -magnitude : magnitude };
+}
+
+/** Two operations out of 14, with replacement, at the same fixed step of AutoAugment's magnitudes, the sign at random. */
+export const randaugment: Scheme<Program> = {
+  name: 'randaugment',
+  source: 'E. Cubuk, B. Zoph, J. Shlens, Q. Le, RandAugment, 2019',
+  mixes: false,
+  draw(context) {
+    const table = strengthTable(BINS, autoAugmentStrongest(context.height, context.width));
+    const calls = drawEach(context, 'randaugment', (random) =>
+      Array.from({ length: OPERATIONS }, () => drawCall(random, table, () => MAGNITUDE)),
+    );
+    return packProgram(OPERATIONS, calls);
+  },
+  apply: applyProgram,
+};
+
+/** The wide magnitudes: 32 pixels whatever the size of the picture. */
+const wide = strengthTable(BINS, {
+  shear: 0.99,
+  translateX: 32,
+  translateY: 32,
+  degrees: 135,
+  blend: 0.99,
+  bits: 6,
+});
+
+/** One operation out of 14 at any of 31 steps of wide magnitudes: nothing to tune. */
+export const trivialaugment: Scheme<Program> = {
+  name: 'trivialaugment',
+  source: 'S. Müller, F. Hutter, TrivialAugment: Tuning-free Yet State-of-the-Art Data Augmentation, 2021',
+  mixes: false,
+  draw: (context) =>
+    packProgram(
+      1,
+      drawEach(context, 'trivialaugment', (random) => [drawCall(random, wide, (count) => random.int(count))]),
+    ),
+  apply: applyProgram,
+};
