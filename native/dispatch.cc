@@ -33,6 +33,7 @@ struct Parameter {
   Optional<IValue> fallback;
   std::string text;  // its type as the schema writes it
   bool count = false;     // a whole number from 1 that libtorch trusts: others divide by zero, or do once cut to 32 bits
+  bool exactLength = false;  // a list read to its fixed length whatever it has
   bool mustBeNull = false;  // libtorch trusts it to agree with another argument, and writes outside its memory if not
 };
 
@@ -150,6 +151,8 @@ IValue list(napi_env env, napi_value value, const Parameter& parameter) {
       return;
     }
     uint32_t length = arrayLength(env, value);
+    if (parameter.exactLength && length != static_cast<uint32_t>(*parameter.fixedLength))
+      throw BadArgument("expected " + std::to_string(*parameter.fixedLength) + " numbers, got " + std::to_string(length));
     items.reserve(length);
     for (uint32_t i = 0; i < length; i++) items.push_back(convert(element(env, value, i)));
   };
@@ -244,7 +247,9 @@ Operator describeOperator(c10::OperatorHandle handle) {
       parameter.text.insert(parameter.text.rfind(']'), std::to_string(*parameter.fixedLength));
     }
     if (argument.default_value()) parameter.fallback = *argument.default_value();
-    parameter.count = parameter.type.kind == Kind::Int && !parameter.type.list && parameter.name == "groups";
+    parameter.count = parameter.type.kind == Kind::Int && !parameter.type.list &&
+                      (parameter.name == "groups" || parameter.name == "upscale_factor" || parameter.name == "downscale_factor");
+    parameter.exactLength = parameter.fixedLength && parameter.name == "padding" && op.name.find("_pad") != std::string::npos;
     parameter.mustBeNull = parameter.type.optional && parameter.name.rfind("scales", 0) == 0;
     if (parameter.type.kind == Kind::Unsupported && !parameter.fallback && !parameter.type.optional)
       op.refusal = "its argument '" + parameter.name + "' is a " + parameter.text + ", which JavaScript values have no form for";

@@ -98,6 +98,16 @@ describe('wrong arguments are errors that name the operator, the argument and wh
       /'groups'.*2\^31/,
     ],
     [
+      'a padding of another length',
+      () => operator('aten::reflection_pad1d')(x(), []),
+      /aten::reflection_pad1d: argument 'padding' .*: expected 2 numbers, got 0/,
+    ],
+    [
+      'a factor whose square is zero in 64 bits',
+      () => operator('aten::pixel_shuffle')(ones([1, 4, 2, 2]), 2 ** 40),
+      /'upscale_factor'.*2\^31/,
+    ],
+    [
       'a scale beside a size',
       () => loose.upsampleBilinear2d!(ones([1, 1, 2, 2]), [4, 3], false, 1),
       /'scales_h' \(float\?\): must be null/,
