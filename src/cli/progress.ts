@@ -56,9 +56,9 @@ export function progress({
     clear();
     stream.write(`${text}\n`);
   };
-  const draw = (text: () => string, force = false): void => {
+  const draw = (text: () => string): void => {
     const time = now();
-    if (!force && time - drawnAt < (live ? DRAW_SECONDS : PLAIN_SECONDS)) return;
+    if (time - drawnAt < (live ? DRAW_SECONDS : PLAIN_SECONDS)) return;
     drawnAt = time;
     if (!live) {
       line(text());
@@ -93,7 +93,8 @@ export function progress({
       });
     },
     onEvaluate(set, done, total) {
-      if (Number.isNaN(evaluationStart)) evaluationStart = now();
+      // The first call comes after the first batch; what was before it ended when this began.
+      if (Number.isNaN(evaluationStart)) evaluationStart = stepEnd;
       draw(
         () =>
           `${prefix}${set === 'teacher' ? 'measuring the teacher' : `measuring on ${set}`} ${bar(done / total)} ${done}/${total}`,
