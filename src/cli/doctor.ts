@@ -27,7 +27,7 @@ export interface Diagnosis {
 
 const gib = (bytes: number): string => `${(bytes / 2 ** 30).toFixed(1)} GiB`;
 
-function nodeCheck(): Check {
+export function nodeCheck(): Check {
   const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
   const good = major > 20 || (major === 20 && minor >= 17);
   return {
@@ -38,7 +38,7 @@ function nodeCheck(): Check {
   };
 }
 
-function compilerCheck(): Check {
+export function compilerCheck(): Check {
   const { compiler, tried } = locateCompiler();
   if (compiler) return { name: 'C++ compiler', status: 'ok', found: `${compiler.kind} ${compiler.version}` };
   const found = tried.map(({ where, reason }) => `${where}: ${reason}`).join('; ');
@@ -50,7 +50,7 @@ function compilerCheck(): Check {
   };
 }
 
-function libtorchCheck(): Check {
+export function libtorchCheck(): Check {
   const { libtorch, tried } = locateLibtorch();
   if (libtorch) return { name: 'libtorch', status: 'ok', found: describeLibtorch(libtorch) };
   return {
@@ -62,7 +62,7 @@ function libtorchCheck(): Check {
 }
 
 /** Load the engine and take a real training step: forward, backward, update. */
-function stepCheck(): Check[] {
+export function stepCheck(): Check[] {
   let info: ReturnType<typeof engineInfo>;
   try {
     setNumThreads(defaultThreads());
@@ -137,7 +137,7 @@ function blasCheck(): Check[] {
   ];
 }
 
-function memoryCheck(): Check[] {
+export function memoryCheck(): Check[] {
   const checks: Check[] = [
     {
       name: 'memory',
@@ -167,7 +167,7 @@ function memoryCheck(): Check[] {
   return checks;
 }
 
-function dataCheck(): Check {
+export function dataCheck(): Check {
   const present: string[] = [];
   for (const [name, info] of Object.entries(DATASETS)) {
     try {

@@ -5,6 +5,29 @@ import { withFileErrors } from '../base/files.ts';
 import type { ConfigInput } from './config.ts';
 
 /**
+ * What 'thrive' and its rooms mean in a configuration file: this very library, installed beside the file or not. Its own
+ * modules, not copies, so that a tensor there is a tensor here.
+ */
+async function library(): Promise<Record<string, unknown>> {
+  const [all, torch, nn, models, data, augment, distill, train, formats] = await Promise.all([
+    import('../index.ts'),
+    import('../torch/index.ts'),
+    import('../nn/index.ts'),
+    import('../models/index.ts'),
+    import('../data/index.ts'),
+    import('../augment/index.ts'),
+    import('../distill/index.ts'),
+    import('../train/index.ts'),
+    import('../formats/index.ts'),
+  ]);
+  const rooms = { torch, nn, models, data, augment, distill, train, formats };
+  return {
+    thrive: all,
+    ...Object.fromEntries(Object.entries(rooms).map(([name, room]) => [`thrive/${name}`, room])),
+  };
+}
+
+/**
  * Settings from a file: JSON, or a JavaScript or TypeScript module whose default export is an object (see
  * `defineExperiment`). A module is code and runs as such.
  */
@@ -15,8 +38,7 @@ export async function readConfigFile(path: string): Promise<Partial<ConfigInput>
     if (extname(path) === '.json') value = JSON.parse(text);
     else {
       const { createJiti } = await import('jiti');
-      // The module may import 'thrive' for its types and defineExperiment, installed or not.
-      const jiti = createJiti(import.meta.url, { alias: { thrive: new URL('../index.js', import.meta.url).pathname } });
+      const jiti = createJiti(import.meta.url, { virtualModules: await library() });
       value = await jiti.import(resolve(path), { default: true });
     }
   } catch (error) {
