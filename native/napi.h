@@ -240,5 +240,6 @@ std::vector<Export> autogradExports();
 std::vector<Export> runtimeExports();
 std::vector<Export> kernelExports();
 std::vector<Export> augmentExports();
+std::vector<Export> contrastExports();
 
 }  // namespace thrive

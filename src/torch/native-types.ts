@@ -103,4 +103,26 @@ export interface NativeAddon {
   blendImages(images: Handle, partner: Int32Array, lambda: Float64Array): Handle;
   pasteBoxes(images: Handle, boxes: Int32Array, partner: Int32Array | null): Handle;
   pastePatches(images: Handle, partner: Int32Array, mask: Uint8Array, side: number): Handle;
+
+  drawContrast(
+    order: Int32Array,
+    starts: Int32Array,
+    labels: Int32Array,
+    rows: Int32Array,
+    k0: number,
+    k1: number,
+    epoch: number,
+    negatives: number,
+    relaxed: boolean,
+  ): Handle;
+  contrastAll(
+    embeddings: Handle,
+    memory: Handle,
+    index: Handle,
+    temperature: number,
+    z: number,
+    noise: number,
+    eps: number,
+  ): [loss: number, z: number, gradient: Handle];
+  contrastRows: NativeAddon['contrastAll'];
 }

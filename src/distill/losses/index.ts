@@ -1,0 +1,18 @@
+/** @file Distillation losses by name: `createLoss('crd', …)`. One file each; docs/losses.md has the table. */
+export type {
+  DistillLoss,
+  LossContext,
+  LossDefinition,
+  LossInput,
+  LossPhase,
+  LossTerms,
+  Needs,
+  NetworkShape,
+  PhaseName,
+  TapKind,
+  TapShapes,
+} from './loss.ts';
+export { ModuleDict } from './modules.ts';
+export type { OptionSpec } from './options.ts';
+export { enterPhase, phaseOf } from './phases.ts';
+export { createLoss, findLoss, type LossSettings, lossDefinitions, lossNames } from './registry.ts';

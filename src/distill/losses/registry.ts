@@ -1,0 +1,114 @@
+/** @file The losses by name. Adding one: its file, one line here, its test, its row in docs/losses.md. */
+import { UserError } from '../../base/errors.ts';
+import { unknownName } from '../../base/suggest.ts';
+import { tidy } from '../../torch/index.ts';
+import { abound } from './abound.ts';
+import { attention } from './attention.ts';
+import { correlation } from './correlation.ts';
+import { crd } from './crd.ts';
+import { dist } from './dist.ts';
+import { dkd } from './dkd.ts';
+import { factor } from './factor.ts';
+import { fsp } from './fsp.ts';
+import { hint } from './hint.ts';
+import { kd } from './kd.ts';
+import { kdsvd } from './kdsvd.ts';
+import type { DistillLoss, LossContext, LossDefinition } from './loss.ts';
+import { mlkd } from './mlkd.ts';
+import { ModuleDict } from './modules.ts';
+import { nst } from './nst.ts';
+import { type OptionSpecs, resolveOptions } from './options.ts';
+import { trainPhase } from './phases.ts';
+import { pkt } from './pkt.ts';
+import { reviewkd } from './reviewkd.ts';
+import { rkd } from './rkd.ts';
+import { similarity } from './similarity.ts';
+import { logitStandardization } from './standardize.ts';
+import { vid } from './vid.ts';
+
+/** A definition whose options' types are forgotten: its `create` is given what `resolveOptions` checked. */
+type AnyDefinition = LossDefinition<OptionSpecs>;
+
+const forget = <Specs extends OptionSpecs>(definition: LossDefinition<Specs>): AnyDefinition => ({
+  ...definition,
+  create: (context, options) =>
+    definition.create(context, resolveOptions(definition.name, definition.options, options)),
+});
+
+/** Every loss, in the order of docs/losses.md. */
+export const lossDefinitions: readonly AnyDefinition[] = [
+  forget(kd),
+  forget(hint),
+  forget(attention),
+  forget(similarity),
+  forget(correlation),
+  forget(vid),
+  forget(rkd),
+  forget(pkt),
+  forget(abound),
+  forget(factor),
+  forget(fsp),
+  forget(nst),
+  forget(kdsvd),
+  forget(crd),
+  forget(dkd),
+  forget(dist),
+  forget(reviewkd),
+  forget(mlkd),
+  forget(logitStandardization),
+];
+
+const byName = new Map(
+  lossDefinitions.flatMap((definition) => [definition.name, ...definition.aliases].map((name) => [name, definition])),
+);
+
+/** The short names. */
+export const lossNames: readonly string[] = lossDefinitions.map(({ name }) => name);
+
+/**
+ * A loss by its short name or another it answers to (`attention` for `at`), as RepDistiller's command line has them.
+ *
+ * @throws UserError for an unknown name, naming the nearest
+ */
+export function findLoss(name: string): AnyDefinition {
+  const found = byName.get(name.toLowerCase());
+  if (found) return found;
+  throw unknownName('method', name, byName.keys());
+}
+
+export interface LossSettings {
+  /** Default: the definition's. */
+  weight?: number;
+  options?: Readonly<Record<string, unknown>>;
+}
+
+/**
+ * A loss for one pair of networks: checked, with its modules and memories made. The caller disposes it.
+ *
+ * @throws UserError for an unknown name or option, networks that it cannot compare, or memory that would not fit
+ * @example
+ * const loss = createLoss('at', { student, teacher, classes: 100, samples: 50000, batchSize: 64, seed: 0 });
+ */
+export function createLoss(name: string, context: LossContext, settings: LossSettings = {}): DistillLoss {
+  const definition = findLoss(name);
+  const { weight = definition.weight } = settings;
+  if (!(weight >= 0 && Number.isFinite(weight))) {
+    throw new UserError(`the weight of ${definition.name} must be a number >= 0, got ${weight}`, {
+      hint: `its default is ${definition.weight}`,
+    });
+  }
+  const options = resolveOptions(definition.name, definition.options, settings.options);
+  const parts = definition.create(context, options as never);
+  const modules = parts.modules ?? new ModuleDict({});
+  if (context.device && context.device !== 'cpu') modules.to({ device: context.device });
+  return {
+    name: definition.name,
+    weight,
+    options,
+    modules,
+    phases: parts.phases ?? [trainPhase(Object.keys(modules.entries), parts.needs ?? {})],
+    ramp: parts.ramp ?? (() => 1),
+    terms: (input) => tidy(() => parts.terms(input)),
+    dispose: () => modules.dispose(),
+  };
+}
