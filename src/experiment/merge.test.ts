@@ -25,6 +25,11 @@ describe('settings over settings', () => {
       { schedule: { kind: 'step', milestones: [3] } },
     ],
     [{ schedule: { kind: 'cosine' } }, { schedule: { kind: 'step' } }, { schedule: { kind: 'step' } }],
+    [
+      { strong: { scheme: 'cutmix', pick: { criterion: 'kl', factor: 3 } } },
+      { strong: { draw: 'batch', pick: { criterion: 'random' } } } as unknown as Partial<ConfigInput>,
+      { strong: { scheme: 'cutmix', draw: 'batch', pick: { criterion: 'random', factor: 3 } } },
+    ],
     [{ lr: 1 }, { lr: undefined } as Partial<ConfigInput>, { lr: 1 }],
   ])('%j and %j', (under, over, merged) => {
     const before = JSON.stringify([under, over]);

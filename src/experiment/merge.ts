@@ -5,27 +5,31 @@ import { type Config, type ConfigInput, flagOf, resolveConfig } from './config.t
 
 type Settings = Partial<ConfigInput>;
 
-const given = <T extends object>(settings: T): Partial<T> =>
-  Object.fromEntries(Object.entries(settings).filter(([, value]) => value !== undefined)) as Partial<T>;
+type Dict = Record<string, unknown>;
 
-const teacherOf = (teacher: Settings['teacher']): Partial<NonNullable<Config['teacher']>> =>
-  typeof teacher === 'string' ? { checkpoint: teacher } : given({ ...teacher });
+const isDict = (value: unknown): value is Dict => typeof value === 'object' && value !== null && !Array.isArray(value);
 
-/**
- * `over` wins, setting by setting: a temperature leaves the weights beside it alone. A schedule of another kind replaces the
- * whole schedule.
- */
-export function mergeSettings(under: Settings, over: Settings): Settings {
-  const merged: Settings = { ...given(under), ...given(over) };
-  if (under.kd && over.kd) merged.kd = { ...under.kd, ...given(over.kd) };
-  if (under.teacher && over.teacher) {
-    merged.teacher = { ...teacherOf(under.teacher), ...teacherOf(over.teacher) } as NonNullable<Config['teacher']>;
-  }
-  if (under.schedule && over.schedule && under.schedule.kind === over.schedule.kind) {
-    merged.schedule = { ...under.schedule, ...given(over.schedule) } as NonNullable<ConfigInput['schedule']>;
+function merge(under: Dict, over: Dict): Dict {
+  const merged = { ...under };
+  for (const [key, value] of Object.entries(over)) {
+    const below = under[key];
+    // What has another kind has other settings too.
+    const joins = isDict(below) && isDict(value) && (below.kind === value.kind || value.kind === undefined);
+    if (value !== undefined) merged[key] = joins ? merge(below, value) : value;
   }
   return merged;
 }
+
+/** A teacher given by its file alone, as the object that says the same. */
+const spelledOut = (settings: Settings): Dict =>
+  typeof settings.teacher === 'string' ? { ...settings, teacher: { checkpoint: settings.teacher } } : { ...settings };
+
+/**
+ * `over` wins, setting by setting and on every level: a temperature leaves the weights beside it alone. A schedule of another
+ * kind replaces the whole schedule.
+ */
+export const mergeSettings = (under: Settings, over: Settings): Settings =>
+  merge(spelledOut(under), spelledOut(over)) as Settings;
 
 /**
  * Settings that may change between a run and its continuation: they are about the machine, not the experiment. A teacher file
@@ -35,9 +39,7 @@ const machineSettings: ReadonlySet<string> = new Set(['dataDir', 'threads', 'dev
 
 /** Paths of the settings in which two configurations differ. */
 function differences(a: unknown, b: unknown, path: readonly string[] = []): string[][] {
-  const isRecord = (value: unknown): value is Record<string, unknown> =>
-    typeof value === 'object' && value !== null && !Array.isArray(value);
-  if (isRecord(a) && isRecord(b)) {
+  if (isDict(a) && isDict(b)) {
     // Schedules of two kinds differ in their kind; what else they hold cannot be compared.
     if (a.kind !== b.kind) return [[...path, 'kind']];
     const keys = [...new Set([...Object.keys(a), ...Object.keys(b)])];
@@ -47,7 +49,7 @@ function differences(a: unknown, b: unknown, path: readonly string[] = []): stri
 }
 
 const at = (value: unknown, path: readonly string[]): unknown =>
-  path.reduce<unknown>((holder, key) => (holder as Record<string, unknown> | undefined)?.[key], value);
+  path.reduce<unknown>((holder, key) => (holder as Dict | undefined)?.[key], value);
 
 /**
  * The configuration of a run that is continued with this session's settings.
