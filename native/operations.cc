@@ -103,10 +103,14 @@ void autoContrast(Picture p) {
   const int64_t area = p.area();
   for (int64_t c = 0; c < p.channels; c++) {
     uint8_t* plane = p.data + c * area;
-    const auto [low, high] = std::minmax_element(plane, plane + area);
-    if (*low == *high) continue;
+    uint8_t low = 255, high = 0;
+    for (int64_t i = 0; i < area; i++) {
+      low = std::min(low, plane[i]);
+      high = std::max(high, plane[i]);
+    }
+    if (low == high) continue;
     // A Python number over a tensor is the tensor's reciprocal times the number: rounded twice.
-    const float from = *low, inverse = 1.f / static_cast<float>(*high - *low), scale = inverse * 255.f;
+    const float from = low, inverse = 1.f / static_cast<float>(high - low), scale = inverse * 255.f;
     Table table;
     for (int v = 0; v < 256; v++) table[v] = toByte((static_cast<float>(v) - from) * scale);
     look(table, plane, area);

@@ -4,10 +4,10 @@ import { tidy } from '../torch/index.ts';
 import { type AutoAugmentParameters, autoaugment } from './autoaugment.ts';
 import { autoAugmentPolicies } from './autoaugment-policies.ts';
 import { normalizeImages } from './normalize.ts';
-import { applyOperations, autoAugmentStrongest, type Operation, operations, strengthTable } from './operations.ts';
+import { applyOperations, autoAugmentTable, type Operation, operations } from './operations.ts';
 import { schemeSettings } from './scheme.ts';
 
-const table = strengthTable(10, autoAugmentStrongest(32, 32));
+const table = autoAugmentTable(10, 32, 32);
 
 /** What sample i goes through, by name, without the empty slots. */
 const callsOf = (drawn: AutoAugmentParameters, i: number): [Operation, number][] =>

@@ -2,13 +2,12 @@ import type { Stream } from '../torch/random.ts';
 import { autoAugmentPolicies, type SubPolicy } from './autoaugment-policies.ts';
 import {
   applyProgram,
-  autoAugmentStrongest,
+  autoAugmentTable,
   type Operation,
   type OperationCall,
   type Program,
   packProgram,
   type Strengths,
-  strengthTable,
 } from './operations.ts';
 import { drawEach, type Scheme } from './scheme.ts';
 
@@ -39,7 +38,7 @@ export const autoaugment: Scheme<AutoAugmentParameters> = {
   mixes: false,
   draw(context) {
     const policies = autoAugmentPolicies[context.settings.policy];
-    const table = strengthTable(BINS, autoAugmentStrongest(context.height, context.width));
+    const table = autoAugmentTable(BINS, context.height, context.width);
     const draws = drawEach(context, 'autoaugment', (random) => {
       const subPolicy = random.int(policies.length);
       return { subPolicy, calls: drawCalls(random, policies[subPolicy]!, table) };

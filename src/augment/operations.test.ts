@@ -9,7 +9,7 @@ import { getNumThreads, setNumThreads, type Tensor, tensor, tidy } from '../torc
 import { autoAugmentPolicies } from './autoaugment-policies.ts';
 import {
   applyOperations,
-  autoAugmentStrongest,
+  autoAugmentTable,
   linspace,
   type Operation,
   type OperationCall,
@@ -91,7 +91,7 @@ describe('against torchvision 0.14.1', () => {
   }
 
   test.each(['cifar10', 'imagenet'] as const)('both operations of every sub-policy of %s', (name) => {
-    const table = strengthTable(10, autoAugmentStrongest(32, 32));
+    const table = autoAugmentTable(10, 32, 32);
     const lists = autoAugmentPolicies[name].flatMap((steps) =>
       [1, -1].map((sign) =>
         steps.map(([operation, , bin]) => {
@@ -123,7 +123,7 @@ describe('against torchvision 0.14.1', () => {
       }
       expect(autoAugmentPolicies.cifar10).toEqual(reference.policy_cifar10);
       expect(autoAugmentPolicies.imagenet).toEqual(reference.policy_imagenet);
-      const table = strengthTable(10, autoAugmentStrongest(32, 32));
+      const table = autoAugmentTable(10, 32, 32);
       for (const [operation, { magnitudes, signed }] of Object.entries(reference.augmentation_space_10_bins_32px)) {
         expect(table[operation as Operation]).toEqual({ magnitudes: [magnitudes].flat(), signed });
       }
@@ -133,8 +133,8 @@ describe('against torchvision 0.14.1', () => {
 
 describe('magnitudes', () => {
   const strengths: [keyof Fixture['spaces'], ReturnType<typeof strengthTable>][] = [
-    ['auto', strengthTable(10, autoAugmentStrongest(32, 32))],
-    ['rand', strengthTable(31, autoAugmentStrongest(32, 32))],
+    ['auto', autoAugmentTable(10, 32, 32)],
+    ['rand', autoAugmentTable(31, 32, 32)],
     ['wide', strengthTable(31, { shear: 0.99, translateX: 32, translateY: 32, degrees: 135, blend: 0.99, bits: 6 })],
   ];
   test.each(strengths)('torchvision has the same %s table', (name, table) => {

@@ -105,16 +105,6 @@ export interface StrongestMagnitudes {
   bits: number;
 }
 
-/** AutoAugment's own: E. Cubuk and others, 2018, for a search on pictures 331 pixels wide. */
-export const autoAugmentStrongest = (height: number, width: number): StrongestMagnitudes => ({
-  shear: 0.3,
-  translateX: (150 / 331) * width,
-  translateY: (150 / 331) * height,
-  degrees: 30,
-  blend: 0.9,
-  bits: 4,
-});
-
 /** Every operation's magnitudes in `bins` steps. */
 export function strengthTable(bins: number, most: StrongestMagnitudes): Record<Operation, Strengths> {
   const signed = (last: number): Strengths => ({ magnitudes: linspace(0, last, bins), signed: true });
@@ -137,6 +127,20 @@ export function strengthTable(bins: number, most: StrongestMagnitudes): Record<O
     Equalize: none,
     Invert: none,
   };
+}
+
+const tables = new Map<string, Record<Operation, Strengths>>();
+
+/** AutoAugment's own magnitudes: E. Cubuk and others, 2018, translations as on the 331-pixel pictures of its search. */
+export function autoAugmentTable(bins: number, height: number, width: number): Record<Operation, Strengths> {
+  const key = `${bins} ${height} ${width}`;
+  let table = tables.get(key);
+  if (!table) {
+    const [translateX, translateY] = [(150 / 331) * width, (150 / 331) * height];
+    table = strengthTable(bins, { shear: 0.3, translateX, translateY, degrees: 30, blend: 0.9, bits: 4 });
+    tables.set(key, table);
+  }
+  return table;
 }
 
 /** To the nearest integer, halves to the even one: torch.round. */

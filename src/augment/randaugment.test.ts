@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { drawContext, misfit, misfitUniform } from '../../test/augment.ts';
-import { autoAugmentStrongest, operations, type Program, type Strengths, strengthTable } from './operations.ts';
+import { autoAugmentTable, operations, type Program, type Strengths, strengthTable } from './operations.ts';
 import { randaugment, trivialaugment } from './randaugment.ts';
 import type { Scheme } from './scheme.ts';
 
@@ -24,7 +24,7 @@ const fairSigns = (calls: readonly Call[], table: Record<string, Strengths>): vo
 
 describe('RandAugment', () => {
   const calls = callsOf(randaugment);
-  const table = strengthTable(31, autoAugmentStrongest(32, 32));
+  const table = autoAugmentTable(31, 32, 32);
 
   test('two operations a picture, each of 14 as often, twice the same too', () => {
     expect(calls.length).toBe(2 * MANY);

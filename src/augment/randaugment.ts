@@ -1,7 +1,7 @@
 import type { Stream } from '../torch/random.ts';
 import {
   applyProgram,
-  autoAugmentStrongest,
+  autoAugmentTable,
   type Operation,
   type OperationCall,
   operations,
@@ -34,7 +34,7 @@ export const randaugment: Scheme<Program> = {
   source: 'E. Cubuk, B. Zoph, J. Shlens, Q. Le, RandAugment, 2019',
   mixes: false,
   draw(context) {
-    const table = strengthTable(BINS, autoAugmentStrongest(context.height, context.width));
+    const table = autoAugmentTable(BINS, context.height, context.width);
     const calls = drawEach(context, 'randaugment', (random) =>
       Array.from({ length: OPERATIONS }, () => drawCall(random, table, () => MAGNITUDE)),
     );

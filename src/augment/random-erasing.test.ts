@@ -40,6 +40,9 @@ test('it lies anywhere it fits, and is never as large as the picture', () => {
   for (const { top, left, tall, wide } of erased) {
     expect(top + tall <= SIZE && left + wide <= SIZE && tall < SIZE && wide < SIZE).toBe(true);
   }
+  // The last place is one of them.
+  expect(erased.some(({ top, tall }) => top + tall === SIZE)).toBe(true);
+  expect(erased.some(({ left, wide }) => left + wide === SIZE)).toBe(true);
   const place = (start: number, size: number): number => Math.floor(((start + 0.5) / (SIZE - size + 1)) * 8);
   expect(
     misfitUniform(

@@ -144,6 +144,7 @@ describe.each(schemes.map((scheme) => [scheme.name, scheme] as const))('%s', (na
     expect(scheme.draw(contextOf({ draw: 'batch' })).partner).toEqual(mix.partner);
     expect(scheme.draw(contextOf({ epoch: 1 })).partner).toEqual(mix.partner);
     expect(scheme.draw(contextOf({ step: 1 })).partner).not.toEqual(mix.partner);
+    expect(scheme.draw(contextOf({ round: 1 })).partner).not.toEqual(mix.partner);
   });
 
   test('the mean pixel of x is lambda of its own picture and the rest of its partner', () => {

@@ -121,9 +121,11 @@ export function pick(input: PickInput): Picked {
 /** What was picked out of a pool [size, …], pictures or logits, in its layout. */
 export function takePicked(pool: Tensor, { indices }: Picked): Tensor {
   return tidy(() => {
-    const taken = pool.indexSelect(0, tensor(indices, { dtype: 'int64', device: pool.device }));
+    const places = tensor(indices, { dtype: 'int64', device: pool.device });
     const channelsLast = pool.ndim === 4 && !pool.isContiguous() && pool.isContiguous('channelsLast');
-    return taken.contiguous(channelsLast ? 'channelsLast' : 'contiguous');
+    if (!channelsLast) return pool.indexSelect(0, places);
+    // As rows of memory: index_select itself would go through the other layout.
+    return pool.permute([0, 2, 3, 1]).indexSelect(0, places).permute([0, 3, 1, 2]);
   });
 }
 
