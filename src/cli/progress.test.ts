@@ -83,7 +83,7 @@ const record: EpochRecord = {
   epoch: 2,
   step: 20,
   lr: 0.1,
-  train: { loss: 1.23456, top1: 56.789, terms: {}, imagesPerSecond: 812.4 },
+  train: { loss: 1.23456, top1: 56.789, terms: {}, measures: {}, imagesPerSecond: 812.4 },
   test: { top1: 61.5, top5: 93.2, loss: 1.1, count: 100, imagesPerSecond: 1 },
   dev: null,
   isBest: true,

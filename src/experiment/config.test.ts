@@ -218,6 +218,43 @@ describe('misspelt settings', () => {
   });
 });
 
+describe('a second view', () => {
+  const distill = (strong: object, more: object = {}): unknown => ({
+    data: 'cifar100',
+    model: 'resnet8',
+    teacher: 't.pth',
+    strong,
+    ...more,
+  });
+
+  test("has the paper's picking where picking is asked for", () => {
+    const { strong } = resolveConfig(distill({ scheme: 'cutmix', pick: { criterion: 'kl' } }));
+    expect(strong).toEqual({
+      scheme: 'cutmix',
+      draw: 'sample',
+      labels: 'teacher',
+      passes: 'separate',
+      pick: { criterion: 'kl', factor: 2, keep: 0.5, updateStatistics: false },
+    });
+  });
+
+  test.each([
+    [distill({ scheme: 'cutmx' }), /strong\.scheme \(--augment\).*did you mean 'cutmix'\?/],
+    [distill({}), /strong\.scheme \(--augment\) is missing/],
+    [distill({ scheme: 'cutmix', pick: { criterion: 'entropy' } }), /--pick/],
+    [distill({ scheme: 'cutmix', pick: { criterion: 'kl', factor: 1 } }), /pool factor of 1/],
+    [distill({ scheme: 'cutmix', pick: { criterion: 'kl', keep: 1 } }), /kept share/],
+    [distill({ scheme: 'cutmix', pick: { criterion: 'kl', kep: 1 } }), /did you mean 'strong\.pick\.keep'\?/],
+    [distill({ scheme: 'cutmix', weight: -1 }), /--strong-weight/],
+    [distill({ scheme: 'flip', labels: 'mixed' }), /needs an augmentation that mixes/],
+    [distill({ scheme: 'mixup', labels: 'mixed', pick: { criterion: 'random' } }), /do not go together/],
+    [distill({ scheme: 'cutmix' }, { kd: { alpha: 0 } }), /weight 0/],
+    [{ data: 'cifar100', model: 'resnet8', strong: { scheme: 'cutmix' } }, /plain training has no teacher/],
+  ])('%j is refused', (config, message) => {
+    expect(() => resolveConfig(config)).toThrow(message);
+  });
+});
+
 describe('flagOf', () => {
   const flagsOf = (register: (program: Command) => void): Set<string> => {
     const program = new Command();
@@ -234,14 +271,17 @@ describe('flagOf', () => {
     ['kd', 'temperature'],
     ...['kind', 'milestones', 'gamma', 'minLr', 'warmupEpochs', 'pctStart'].map((key) => ['schedule', key]),
     ['schedule', 'milestones', '0'],
+    ...['scheme', 'draw', 'weight', 'labels', 'passes', 'pick'].map((key) => ['strong', key]),
+    ...['criterion', 'factor', 'keep', 'updateStatistics'].map((key) => ['strong', 'pick', key]),
   ];
 
   test.each(paths)('%s %s', (...path) => {
     const flag = flagOf(path, 'distill');
     if (flag !== undefined) expect(known.distill).toContain(flag);
-    else expect(['task', 'kd', 'schedule']).toContain(path[0]);
+    else expect(['task', 'kd', 'schedule', 'strong']).toContain(path[0]);
     const ofTrain = flagOf(path, 'train');
-    if (ofTrain !== undefined && path[0] !== 'teacher' && path[0] !== 'kd') expect(known.train).toContain(ofTrain);
+    if (ofTrain !== undefined && path[0] !== 'teacher' && path[0] !== 'kd' && path[0] !== 'strong')
+      expect(known.train).toContain(ofTrain);
   });
 
   test('schedule.gamma is not the --gamma of distillation', () => {

@@ -1,9 +1,11 @@
 /** @file Everything a run is made of, with defaults from the paper (section 4 of arXiv:2012.02909's later version) and checks. */
 import { inspect } from 'node:util';
 import { z } from 'zod';
+import { schemeByName, schemeNames } from '../augment/index.ts';
 import { UserError } from '../base/errors.ts';
 import { nearest } from '../base/suggest.ts';
 import { datasetInfo } from '../data/index.ts';
+import { checkPickOptions, criteria, pickDefaults } from '../distill/pick.ts';
 import { paperMilestones } from '../nn/schedule.ts';
 
 const fraction = z.number().min(0).lt(1);
@@ -47,6 +49,31 @@ const kdShape = {
   temperature: positive.default(4),
 };
 
+const pickShape = {
+  /** What the pool is ranked by: kl, teacher-entropy, student-entropy, dissimilarity, random. */
+  criterion: z.enum(criteria),
+  /** Views of each batch in the pool. */
+  factor: count.default(pickDefaults.factor),
+  /** Share of the pool that is kept. */
+  keep: z.number().default(pickDefaults.keep),
+  /** Whether scoring moves the student's running statistics, as it does in the paper's code. */
+  updateStatistics: z.boolean().default(false),
+};
+
+const strongShape = {
+  /** The augmentation that makes x' from x. */
+  scheme: z.enum(schemeNames as [string, ...string[]]),
+  /** A draw for each sample, or one for the batch, as in the paper's code. */
+  draw: z.enum(['sample', 'batch']).default('sample'),
+  /** Weight of the term on x'; kd.alpha unless given. */
+  weight: weight.optional(),
+  /** Learn from the teacher's output on x', or from the labels mixed as the pictures were. */
+  labels: z.enum(['teacher', 'mixed']).default('teacher'),
+  /** x and x' in two passes, or joined in one. */
+  passes: z.enum(['separate', 'joint']).default('separate'),
+  pick: z.strictObject(pickShape).optional(),
+};
+
 const configShape = {
   /** Cross entropy alone, or distillation from a teacher. */
   task: z.enum(['train', 'distill']),
@@ -73,6 +100,8 @@ const configShape = {
   schedule: scheduleSchema.optional(),
   /** gamma CE + alpha KL at this temperature. */
   kd: z.strictObject(kdShape).prefault({}),
+  /** A second, strongly augmented view x' of every batch, which the teacher labels. */
+  strong: z.strictObject(strongShape).optional(),
   /** How each picture is augmented before anything else. */
   standard: z.enum(['crop+flip', 'crop', 'flip', 'none']).optional(),
   seed: z.int().nonnegative().default(0),
@@ -118,6 +147,18 @@ export const defineExperiment = <const T extends Partial<ConfigInput>>(
   config: T & { [K in Exclude<keyof T, keyof ConfigInput>]: never },
 ): T => config;
 
+const strongFlags: Readonly<Record<string, string>> = {
+  scheme: '--augment',
+  draw: '--draw',
+  weight: '--strong-weight',
+  labels: '--strong-labels',
+  passes: '--passes',
+  'pick.criterion': '--pick',
+  'pick.factor': '--pick-factor',
+  'pick.keep': '--pick-keep',
+  'pick.updateStatistics': '--pick-updates-statistics',
+};
+
 /**
  * The flag a setting has on the command line, if it has one: `batchSize` is `--batch-size`, `kd.temperature` is
  * `--temperature`, `model` is `--student` where it is distilled.
@@ -132,6 +173,7 @@ export function flagOf(path: readonly PropertyKey[], task?: unknown): string | u
     return second === undefined || second === 'kind' ? '--schedule' : undefined;
   }
   if (first === 'standard') return '--base-augment';
+  if (first === 'strong') return strongFlags[path.slice(1).join('.')];
   if (first === 'model' && task === 'distill') return '--student';
   return `--${String(first).replace(/[A-Z]/g, (c) => `-${c.toLowerCase()}`)}`;
 }
@@ -141,6 +183,7 @@ function keysAt(path: readonly PropertyKey[], value: unknown): string[] {
   if (path.length === 0) return [...configKeys];
   if (path[0] === 'teacher') return Object.keys(teacherShape);
   if (path[0] === 'kd') return Object.keys(kdShape);
+  if (path[0] === 'strong') return Object.keys(path[1] === 'pick' ? pickShape : strongShape);
   const { kind } = value as { kind: keyof typeof scheduleShapes };
   return ['kind', ...Object.keys(scheduleShapes[kind] ?? {})];
 }
@@ -192,6 +235,29 @@ function complain(issue: z.core.$ZodIssue, value: Record<string, unknown>): stri
   return `${where}: ${message}, got ${shown(given)}`;
 }
 
+/** What cannot be asked of a second view. */
+function checkStrong({ task, strong, kd }: Parsed): void {
+  if (!strong) return;
+  if (task === 'train') {
+    throw new UserError('--augment makes a second view for a teacher to label; plain training has no teacher', {
+      hint: 'use thrive distill, or --base-augment for the pictures themselves',
+    });
+  }
+  if (strong.pick) checkPickOptions(strong.pick);
+  if (strong.labels === 'mixed') {
+    if (!schemeByName(strong.scheme).mixes) {
+      throw new UserError(`--strong-labels mixed needs an augmentation that mixes pictures, not ${strong.scheme}`, {
+        hint: 'mixup, cutmix or patchmix',
+      });
+    }
+    if (strong.pick)
+      throw new UserError('--strong-labels mixed and --pick do not go together: picking is for the teacher');
+  }
+  if (strong.labels === 'teacher' && kd.alpha === 0 && strong.weight === undefined) {
+    throw new UserError('--augment has weight 0, as --alpha is 0', { hint: 'give --strong-weight' });
+  }
+}
+
 const isPlain = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
@@ -228,6 +294,7 @@ export function resolveConfig(input: unknown): Config {
   if (rest.task === 'train' && rest.teacher) {
     throw new UserError('plain training uses no teacher', { hint: 'thrive distill learns from one' });
   }
+  checkStrong(rest);
   const late = schedule.kind === 'step' ? schedule.milestones?.find((milestone) => milestone >= epochs) : undefined;
   if (late !== undefined) throw new UserError(`--milestones: ${late} is not before the last of ${epochs} epochs`);
   if (schedule.kind === 'cosine' && schedule.warmupEpochs >= epochs) {

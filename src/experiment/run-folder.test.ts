@@ -48,7 +48,7 @@ const epoch = (number: number, loss = 1 / number): MetricsRecord & EpochRecord =
   epoch: number,
   step: number * 20,
   lr: 0.05,
-  train: { loss, top1: 30, terms: { ce: loss }, imagesPerSecond: 100 },
+  train: { loss, top1: 30, terms: { ce: loss }, measures: {}, imagesPerSecond: 100 },
   test: { top1: 40, top5: 90, loss, count: 10, imagesPerSecond: 200 },
   dev: null,
   isBest: true,

@@ -149,7 +149,8 @@ export class RunFolder {
     }
     scalar('train/loss', record.train.loss);
     scalar('train/top1', record.train.top1);
-    for (const [name, value] of Object.entries(record.train.terms)) scalar(`train/${name}`, value);
+    const { terms, measures } = record.train;
+    for (const [name, value] of Object.entries({ ...terms, ...measures })) scalar(`train/${name}`, value);
     for (const [set, values] of Object.entries({ test: record.test, dev: record.dev })) {
       if (!values) continue;
       scalar(`${set}/top1`, values.top1);

@@ -1,8 +1,10 @@
 /** @file One run from configuration to summary: checks everything, loads, trains, records. */
 import { arch, cpus, platform } from 'node:os';
+import { schemeByName, schemeSettings } from '../augment/index.ts';
 import { UserError } from '../base/errors.ts';
 import { batchCount } from '../data/batches.ts';
 import { datasetInfo } from '../data/index.ts';
+import { criterionNeeds } from '../distill/pick.ts';
 import { Teacher } from '../distill/teacher.ts';
 import { checkModelName, createModel, type ImageModel } from '../models/index.ts';
 import { checkDevice, defaultThreads, engineInfo, setNumThreads } from '../torch/index.ts';
@@ -149,6 +151,7 @@ export async function runExperiment(
     const student = own(createModel(config.model, { classes: info.classes, imageSize: info.size, seed: config.seed }));
     reporter.note?.(`loading ${config.data}`);
     const data = own(loadTrainData(config));
+    checkLastBatch(config, data.train.count);
     const teacher = config.teacher ? own(await loadTeacher(config, options)) : null;
     student.to({ device: options.device, ...(options.channelsLast ? { memoryFormat: 'channelsLast' as const } : {}) });
 
@@ -172,7 +175,7 @@ export async function runExperiment(
     const stepsPerEpoch = batchCount(counts.trainCount, config.batchSize);
     const last = await train(
       student,
-      task(config, teacher),
+      task(config, teacher, options),
       data,
       options,
       recorder(run, student, network, config, reporter),
@@ -201,8 +204,43 @@ export async function runExperiment(
   }
 }
 
-function task(config: Config, teacher: Teacher | null): Task {
-  return teacher ? distillation(teacher, config.kd) : supervised();
+function task(config: Config, teacher: Teacher | null, options: TrainOptions): Task {
+  if (!teacher) return supervised();
+  const { strong, kd, seed } = config;
+  if (!strong) return distillation(teacher, kd);
+  const { size } = datasetInfo(config.data);
+  return distillation(teacher, kd, {
+    ...strong,
+    scheme: schemeByName(strong.scheme),
+    settings: schemeSettings(config.data, size),
+    normalization: options.normalization,
+    channelsLast: options.channelsLast,
+    seed,
+    weight: strong.weight ?? kd.alpha,
+    pick: strong.pick ?? null,
+  });
+}
+
+/** Mixing needs two pictures: find out now, not at the end of the first epoch, that the last batch has one. */
+function checkLastBatch({ strong, batchSize }: Config, trainCount: number): void {
+  if (!strong || !schemeByName(strong.scheme).mixes) return;
+  if (batchSize > 1 && trainCount % batchSize !== 1) return;
+  throw new UserError(
+    `${strong.scheme} mixes pictures of a batch, but batches of ${batchSize} leave a batch of one of ${trainCount} pictures`,
+    { hint: 'choose another --batch-size or --limit-train' },
+  );
+}
+
+/** Pictures that pass through each network in a step, as multiples of the batch. */
+function passes({ task, strong }: Config): { teacher: number; student: number } {
+  if (task === 'train') return { teacher: 0, student: 1 };
+  if (!strong) return { teacher: 1, student: 1 };
+  const { pick } = strong;
+  if (!pick) return { teacher: strong.labels === 'mixed' ? 1 : 2, student: 2 };
+  const kept = pick.factor * pick.keep;
+  const needs = criterionNeeds(pick.criterion);
+  // Where the teacher scored the pool its logits are used again.
+  return { teacher: 1 + (needs.teacher ? pick.factor : kept), student: 1 + kept + (needs.student ? pick.factor : 0) };
 }
 
 function newRecord(config: Config, print: Fingerprint): RunRecord {
@@ -293,6 +331,7 @@ function summarize(
   const epochs = run.epochs();
   const best = epochs.findLast((r) => r.isBest) ?? last;
   const imagesSeen = trainCount * config.epochs;
+  const forwards = passes(config);
   return {
     task: config.task,
     data: config.data,
@@ -306,8 +345,8 @@ function summarize(
     train: last.train,
     teacher: record.teacher,
     imagesSeen,
-    teacherForwards: config.teacher ? imagesSeen : 0,
-    studentForwards: imagesSeen,
+    teacherForwards: Math.round(imagesSeen * forwards.teacher),
+    studentForwards: Math.round(imagesSeen * forwards.student),
     seconds: last.seconds,
     imagesPerSecond: epochs.reduce((sum, r) => sum + r.train.imagesPerSecond, 0) / Math.max(1, epochs.length),
     fingerprint: id,

@@ -71,7 +71,7 @@ const bits = (tensors: ReadonlyMap<string, { bytes(): Uint8Array }>): string[] =
 const position: Position = {
   epoch: 2,
   step: 7,
-  sums: { samples: 448, correct: 31, seconds: 0.1 + 0.2, terms: { ce: 1e-310, kl: 2 / 3, loss: 1e22 } },
+  sums: { samples: 448, correct: 31, seconds: 0.1 + 0.2, terms: { ce: 1e-310, kl: 2 / 3, loss: 1e22 }, measures: {} },
   best: { epoch: 1, top1: 100 / 3 },
   seconds: 12.345678901234567,
 };
@@ -116,6 +116,7 @@ describe('training state', () => {
             correct: fc.nat(),
             seconds: finite,
             terms: fc.dictionary(fc.stringMatching(/^[a-z_]{1,8}$/), real),
+            measures: fc.dictionary(fc.stringMatching(/^[a-z_]{1,8}$/), real),
           }),
           best: fc.option(fc.record({ epoch: fc.nat(), top1: real })),
           seconds: finite,

@@ -48,6 +48,7 @@ export interface EpochSums {
   correct: number;
   seconds: number;
   terms: Record<string, number>;
+  measures: Record<string, number>;
 }
 
 /** Where a run stands: `epoch` epochs are complete and `step` steps of the next one. */
@@ -64,7 +65,13 @@ export interface Position {
 const positionSchema = z.object({
   epoch: whole,
   step: whole,
-  sums: z.object({ samples: whole, correct: whole, seconds: z.number(), terms: z.record(z.string(), real) }),
+  sums: z.object({
+    samples: whole,
+    correct: whole,
+    seconds: z.number(),
+    terms: z.record(z.string(), real),
+    measures: z.record(z.string(), real),
+  }),
   best: z.object({ epoch: whole, top1: real }).nullable(),
   seconds: z.number(),
 });

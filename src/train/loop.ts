@@ -50,7 +50,13 @@ export interface EpochRecord {
   step: number;
   lr: number;
   /** Mean over the epoch's samples, before weights; `loss` is the weighted sum. */
-  train: { loss: number; top1: number; terms: Record<string, number>; imagesPerSecond: number };
+  train: {
+    loss: number;
+    top1: number;
+    terms: Record<string, number>;
+    measures: Record<string, number>;
+    imagesPerSecond: number;
+  };
   test: Evaluation;
   dev: Evaluation | null;
   /** Whether this is the best epoch so far. */
@@ -75,22 +81,30 @@ export class InterruptedError extends Error {
 
 export const startPosition = (): Position => ({ epoch: 0, step: 0, sums: emptySums(), best: null, seconds: 0 });
 
-const emptySums = (): EpochSums => ({ samples: 0, correct: 0, seconds: 0, terms: {} });
+const emptySums = (): EpochSums => ({ samples: 0, correct: 0, seconds: 0, terms: {}, measures: {} });
 
 function addTo(sums: EpochSums, result: StepResult, seconds: number): void {
   sums.samples += result.samples;
   sums.correct += result.correct;
   sums.seconds += seconds;
-  for (const [name, value] of Object.entries({ ...result.terms, loss: result.loss })) {
-    sums.terms[name] = (sums.terms[name] ?? 0) + value * result.samples;
-  }
+  const add = (to: Record<string, number>, values: Record<string, number>): void => {
+    for (const [name, value] of Object.entries(values)) to[name] = (to[name] ?? 0) + value * result.samples;
+  };
+  add(sums.terms, { ...result.terms, loss: result.loss });
+  add(sums.measures, result.measures);
 }
 
-function means({ samples, correct, seconds, terms }: EpochSums): EpochRecord['train'] {
-  const { loss = Number.NaN, ...rest } = Object.fromEntries(
-    Object.entries(terms).map(([name, sum]) => [name, sum / samples]),
-  );
-  return { loss, top1: (100 * correct) / samples, terms: rest, imagesPerSecond: samples / seconds };
+function means({ samples, correct, seconds, terms, measures }: EpochSums): EpochRecord['train'] {
+  const average = (sums: Record<string, number>): Record<string, number> =>
+    Object.fromEntries(Object.entries(sums).map(([name, sum]) => [name, sum / samples]));
+  const { loss = Number.NaN, ...rest } = average(terms);
+  return {
+    loss,
+    top1: (100 * correct) / samples,
+    terms: rest,
+    measures: average(measures),
+    imagesPerSecond: samples / seconds,
+  };
 }
 
 /** Seconds between saves inside an epoch, so that a crash in a long one costs little. */

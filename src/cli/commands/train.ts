@@ -36,6 +36,16 @@ interface RunFlags extends DataFlags, EngineFlags {
   gamma?: number;
   alpha?: number;
   temperature?: number;
+  augment?: string;
+  draw?: string;
+  strongWeight?: number;
+  strongLabels?: string;
+  passes?: string;
+  pick?: string;
+  pickFactor?: number;
+  pickKeep?: number;
+  pickUpdatesStatistics?: boolean;
+  epochScale?: number;
   seed?: number;
   config?: string;
   out?: string;
@@ -47,6 +57,7 @@ function addRunFlags(command: Command): Command {
     .option('--limit-train <n>', 'use only n training pictures, the first n / classes of each class', positiveInteger)
     .option('--holdout <fraction>', 'keep this share of the training set apart and choose the best epoch on it', number)
     .option('--epochs <n>', 'passes over the training set (default: 240)', positiveInteger)
+    .option('--epoch-scale <k>', 'multiply epochs and milestones by k: long training', number)
     .option('--lr <rate>', 'learning rate (default: 0.05)', number)
     .option('--momentum <m>', 'momentum of SGD (default: 0.9)', number)
     .option('--nesterov', 'Nesterov momentum')
@@ -94,6 +105,19 @@ function settings(task: Task, flags: RunFlags): Partial<ConfigInput> {
     weightDecay: flags.weightDecay,
     schedule: group({ kind: milestones ? 'step' : schedule, milestones }),
     kd: group({ gamma, alpha, temperature }),
+    strong: group({
+      scheme: flags.augment,
+      draw: flags.draw,
+      weight: flags.strongWeight,
+      labels: flags.strongLabels,
+      passes: flags.passes,
+      pick: group({
+        criterion: flags.pick,
+        factor: flags.pickFactor,
+        keep: flags.pickKeep,
+        updateStatistics: flags.pickUpdatesStatistics,
+      }),
+    }),
     standard: flags.baseAugment,
     seed: flags.seed,
     precision: flags.precision,
@@ -101,6 +125,18 @@ function settings(task: Task, flags: RunFlags): Partial<ConfigInput> {
     threads: flags.threads,
   });
   return (given ?? {}) as Partial<ConfigInput>;
+}
+
+/** Epochs and milestones, both times `scale` (the paper's long training: 2 and 4). */
+function scaleEpochs(given: Partial<ConfigInput>, scale: number | undefined): Partial<ConfigInput> {
+  if (scale === undefined) return given;
+  if (!(scale > 0)) throw new UserError(`--epoch-scale must be above 0, got ${scale}`);
+  const { epochs = 240, schedule } = given;
+  const scaled: Partial<ConfigInput> = { ...given, epochs: Math.max(1, Math.round(epochs * scale)) };
+  if (schedule?.kind === 'step' && schedule.milestones) {
+    scaled.schedule = { ...schedule, milestones: schedule.milestones.map((epoch) => Math.round(epoch * scale)) };
+  }
+  return scaled;
 }
 
 const stamp = (): string => new Date().toISOString().slice(0, 19).replace('T', '-').replaceAll(':', '');
@@ -113,7 +149,7 @@ async function configure(task: Task, flags: RunFlags): Promise<{ config: Config;
   const fromFile = flags.config
     ? await (await import('../../experiment/config-file.ts')).readConfigFile(flags.config)
     : {};
-  const given = mergeSettings(fromFile, settings(task, flags));
+  const given = scaleEpochs(mergeSettings(fromFile, settings(task, flags)), flags.epochScale);
   const folder = typeof flags.resume === 'string' ? flags.resume : flags.out;
   if (flags.resume && !folder) {
     throw new UserError('--resume needs the folder of a run', { hint: `thrive ${task} --resume runs/NAME` });
@@ -208,7 +244,22 @@ export function registerDistill(program: Command): void {
       .option('--student <name>', 'the network to train')
       .option('--gamma <weight>', 'weight of cross entropy with the labels (default: 0.1)', number)
       .option('--alpha <weight>', 'weight of KL(teacher || student) (default: 0.9)', number)
-      .option('--temperature <t>', 'softens both outputs in the KL (default: 4)', number),
+      .option('--temperature <t>', 'softens both outputs in the KL (default: 4)', number)
+      .option(
+        '--augment <scheme>',
+        "also learn from a second view x' of each batch: cutmix, mixup, cutout, autoaugment, randaugment, …",
+      )
+      .option('--draw <how>', 'sample: a draw for each picture; batch: one for all, as in the paper (default: sample)')
+      .option('--strong-weight <weight>', "weight of the term on x' (default: alpha)", number)
+      .option('--strong-labels <whose>', "teacher: its output on x'; mixed: the labels, mixed (default: teacher)")
+      .option('--passes <how>', "separate: batch norm sees x and x' apart; joint: in one pass (default: separate)")
+      .option(
+        '--pick <criterion>',
+        'make a pool and keep the best: kl, teacher-entropy, student-entropy, dissimilarity, random',
+      )
+      .option('--pick-factor <n>', 'views of each batch in the pool (default: 2)', positiveInteger)
+      .option('--pick-keep <share>', 'share of the pool that is kept (default: 0.5)', number)
+      .option('--pick-updates-statistics', "scoring moves the student's running statistics, as in the paper's code"),
   )
     .addHelpText(
       'after',
@@ -216,6 +267,7 @@ export function registerDistill(program: Command): void {
 Examples:
   thrive distill --data cifar100 --teacher resnet56.pth --teacher-model resnet56 --student resnet20
   thrive distill --data cifar100 --teacher runs/teacher/last.safetensors --student resnet20 --epochs 40 --limit-train 12500
+  thrive distill --data cifar100 --teacher resnet56.pth --teacher-model resnet56 --student resnet20 --augment cutmix --pick kl
   thrive distill --resume runs/NAME`,
     )
     .action((flags: RunFlags) => execute('distill', flags));
