@@ -24,7 +24,7 @@ await import(entry);
 const maps = process.platform === 'linux' ? readFileSync('/proc/self/maps', 'utf8') : '';
 writeFileSync(out, JSON.stringify({
   objects: process.report.getReport().sharedObjects,
-  torch: [...new Set(maps.match(/\\S*(torch|thrive\\.node|gomp|mkl|openblas)\\S*\\.(so|node)\\S*/g) ?? [])],
+  torch: [...new Set(maps.match(/\\S*(libtorch|libc10|thrive\\.node|gomp|openblas)\\S*/g) ?? [])],
   user: process.cpuUsage().user / 1e6,
 }));
 `,
