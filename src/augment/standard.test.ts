@@ -12,7 +12,13 @@ const pictures = (count: number, size = 8): Tensor =>
   );
 
 /** Pad, crop and mirror by the definition, one pixel at a time. */
-function oracle(images: Uint8Array, size: number, index: Int32Array, { top, left, flip }: CropFlip, padding: number): Uint8Array {
+function oracle(
+  images: Uint8Array,
+  size: number,
+  index: Int32Array,
+  { top, left, flip }: CropFlip,
+  padding: number,
+): Uint8Array {
   const out = new Uint8Array(index.length * 3 * size * size);
   let i = 0;
   for (const [b, sample] of index.entries()) {
@@ -35,10 +41,10 @@ describe('crop and flip', () => {
     fc.assert(
       fc.property(
         fc.integer({ min: 0, max: 4 }),
-        fc.array(
-          fc.record({ sample: fc.nat(4), top: fc.nat(8), left: fc.nat(8), flip: fc.nat(1) }),
-          { minLength: 1, maxLength: 9 },
-        ),
+        fc.array(fc.record({ sample: fc.nat(4), top: fc.nat(8), left: fc.nat(8), flip: fc.nat(1) }), {
+          minLength: 1,
+          maxLength: 9,
+        }),
         (padding, samples) => {
           tidy(() => {
             const images = pictures(5);
@@ -66,7 +72,12 @@ describe('crop and flip', () => {
 
   test('each sample has its own draw, whatever batch it comes in', () => {
     const options = { padding: 4, flip: true };
-    const all = drawCropFlip(7, 3, Int32Array.from({ length: 100 }, (_, i) => i), options);
+    const all = drawCropFlip(
+      7,
+      3,
+      Int32Array.from({ length: 100 }, (_, i) => i),
+      options,
+    );
     const some = drawCropFlip(7, 3, Int32Array.of(50, 3, 99), options);
     expect([...some.top]).toEqual([50, 3, 99].map((i) => all.top[i]));
     expect([...some.flip]).toEqual([50, 3, 99].map((i) => all.flip[i]));
@@ -76,7 +87,12 @@ describe('crop and flip', () => {
 
   test('offsets are uniform over 0 to twice the padding, mirrors over both', () => {
     const n = 9000;
-    const { top, left, flip } = drawCropFlip(1, 0, Int32Array.from({ length: n }, (_, i) => i), { padding: 4, flip: true });
+    const { top, left, flip } = drawCropFlip(
+      1,
+      0,
+      Int32Array.from({ length: n }, (_, i) => i),
+      { padding: 4, flip: true },
+    );
     for (const values of [top, left]) {
       const counts = new Array(9).fill(0) as number[];
       for (const value of values) counts[value]!++;

@@ -2,8 +2,9 @@
  * @file The standard augmentation of every recipe here: pad with black, crop at random, mirror at random (RandomCrop and
  * RandomHorizontalFlip), each sample with its own draw. Works on uint8 pictures, before normalisation.
  */
-import { native } from '../torch/native.ts';
+
 import { arange, ops, Tensor, tensor, tidy } from '../torch/index.ts';
+import { native } from '../torch/native.ts';
 import { stream } from '../torch/random.ts';
 
 /** What to draw. Padding in pixels on every side; 0 leaves the picture in place. */
@@ -21,7 +22,11 @@ export interface CropFlip {
 
 /** The draws of samples `index` in `epoch`: a function of (seed, epoch, sample) alone, whatever batch they come in. */
 export function drawCropFlip(seed: number, epoch: number, index: Int32Array, options: StandardOptions): CropFlip {
-  const draws = { top: new Int32Array(index.length), left: new Int32Array(index.length), flip: new Int32Array(index.length) };
+  const draws = {
+    top: new Int32Array(index.length),
+    left: new Int32Array(index.length),
+    flip: new Int32Array(index.length),
+  };
   const { padding, flip } = options;
   const ofEpoch = stream(seed, 'crop-flip', epoch);
   for (const [i, sample] of index.entries()) {
