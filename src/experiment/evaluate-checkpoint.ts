@@ -50,7 +50,6 @@ export async function evaluateCheckpoint(
   }
   const info = datasetInfo(data);
   const device = checkDevice(options.device ?? 'cpu');
-  setNumThreads(threads);
   const channelsLast = prefersChannelsLast(precision, device);
   const loaded = await loadNetwork(path, {
     ...(options.model ? { model: options.model } : {}),
@@ -61,6 +60,7 @@ export async function evaluateCheckpoint(
   const { network, model } = loaded;
   let set: TensorSet | undefined;
   try {
+    setNumThreads(threads);
     const source = { data, ...(options.dataDir ? { dataDir: options.dataDir } : {}) };
     set = toTensorSet(loadSplit(source, split, options.limitTest, '--limit-test'), device);
     network.eval().to({ device, ...(channelsLast ? { memoryFormat: 'channelsLast' as const } : {}) });

@@ -138,7 +138,6 @@ export async function runExperiment(
       hint: 'put the teacher file back as it was, or start a new run',
     });
   }
-  setNumThreads(config.threads ?? defaultThreads());
   const run = opened?.run ?? RunFolder.create(out);
 
   const owned: { dispose(): void }[] = [];
@@ -148,11 +147,13 @@ export async function runExperiment(
   };
   try {
     own({ dispose: lockRun(out) });
+    // What is wrong most easily comes first: a file of weights, before seconds go by with the data.
+    const teacher = config.teacher ? own(await loadTeacher(config, options)) : null;
+    setNumThreads(config.threads ?? defaultThreads());
     const student = own(createModel(config.model, { classes: info.classes, imageSize: info.size, seed: config.seed }));
     reporter.note?.(`loading ${config.data}`);
     const data = own(loadTrainData(config));
     checkLastBatch(config, data.train.count);
-    const teacher = config.teacher ? own(await loadTeacher(config, options)) : null;
     student.to({ device: options.device, ...(options.channelsLast ? { memoryFormat: 'channelsLast' as const } : {}) });
 
     // The record goes first: a run killed from here on can be resumed.
