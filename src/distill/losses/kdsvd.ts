@@ -10,9 +10,9 @@
  * Two differences from RepDistiller. The sign of a singular vector is arbitrary, and its loss changes with the signs that LAPACK
  * happens to return for two stages: on the reference features by 3 %, its gradient by up to a half. Here every teacher's vector
  * points to where its entries sum above 0 (for maps after a ReLU all entries of the first have one sign, so that there the
- * two agree); `signs: 'lapack'` is RepDistiller's loss. And the gradient of the whole decomposition is not a number wherever two singular values agree, as do those of two channels
- * that are 0; here only the vectors in use are differentiated, from the eigenvectors of C x C Gram matrices in float64, and a pair
- * of equal values adds nothing.
+ * two agree); `signs: 'lapack'` is RepDistiller's loss. And the gradient
+ * of a whole decomposition is not a number where two singular values are equal, as in a map of zeros; here only the vectors in
+ * use are differentiated, from the eigenvectors of C x C Gram matrices in float64, and a pair of equal values adds nothing.
  */
 import { noGrad, operator, ops, type Tensor, tidy, where, zeros } from '../../torch/index.ts';
 import { unit } from './functions.ts';
@@ -29,7 +29,7 @@ const SPARE = 3;
 /** What an RBF's exponent is divided by. */
 const WIDTH = 8;
 
-interface Decomposition {
+export interface Decomposition {
   /** All right singular vectors, greatest value first: [B, C, r], r = min(C, H W). Those of values 0 may be 0. */
   vectors: Tensor;
   /** Squared singular values [B, r]. */
@@ -90,7 +90,7 @@ function withTheirGradient(maps: Tensor, { vectors, squares }: Decomposition, co
   return result.add(change.sub(ops.bmm(all, inside)).mul(outside));
 }
 
-/** The same by libtorch's own decomposition of [n, C], in the maps' dtype, with the signs LAPACK happens to return. */
+/** The decomposition by libtorch itself, in the maps' dtype, with the signs that LAPACK happens to return. */
 export function decomposeAsLapack(maps: Tensor): Decomposition {
   return noGrad(() =>
     tidy(() => {
@@ -143,6 +143,18 @@ export function stageVectors(
 /** exp(-(a_i - b_j)^2 / 8) of all pairs of entries: [B, C, D, k]. */
 const rbf = (a: Tensor, b: Tensor): Tensor => a.unsqueeze(2).sub(b.unsqueeze(1)).square().div(-WIDTH).exp();
 
+/** One term for each pair of consecutive stages. */
+export function singularTerms(stages: readonly { s: Tensor; t: Tensor }[], options: StageOptions): Tensor[] {
+  return tidy(() => {
+    const vectors = stages.map(({ s, t }) => stageVectors(s, t, options));
+    return vectors.slice(1).map((top, i) => {
+      const bottom = vectors[i]!;
+      const difference = rbf(top.s, bottom.s).sub(rbf(top.t, bottom.t));
+      return difference.square().sum().div(top.s.size(0));
+    });
+  });
+}
+
 export const kdsvd = defineLoss({
   name: 'kdsvd',
   aliases: ['svd'],
@@ -167,17 +179,11 @@ export const kdsvd = defineLoss({
     return {
       needs: { student: 'taps', teacher: 'taps' },
       terms(input) {
-        const stages = pairs.map((pair) => {
-          const { s, t } = readPair(input, pair);
-          return stageVectors(s, t, options);
-        });
-        return Object.fromEntries(
-          stages.slice(1).map((top, i) => {
-            const bottom = stages[i]!;
-            const difference = rbf(top.s, bottom.s).sub(rbf(top.t, bottom.t)).square().sum();
-            return [`${pairs[i]!.name}-${pairs[i + 1]!.name}`, difference.div(top.s.size(0))];
-          }),
+        const terms = singularTerms(
+          pairs.map((pair) => readPair(input, pair)),
+          options,
         );
+        return Object.fromEntries(terms.map((term, i) => [`${pairs[i]!.name}-${pairs[i + 1]!.name}`, term]));
       },
     };
   },

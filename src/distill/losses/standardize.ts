@@ -15,13 +15,13 @@ import { readLogits } from './taps.ts';
 
 const EPS = 1e-7;
 
-/** Each row of [B, classes] with mean 0 and standard deviation 1. */
+/** Each row of [B, classes] with mean 0 and standard deviation 1. A row of equal logits becomes 0, without gradient. */
 export function standardize(logits: Tensor): Tensor {
   return tidy(() => {
     const centred = logits.sub(logits.mean(1, true));
-    // The norm, not std: where all logits are equal its gradient is 0, and that of std not a number.
+    // The norm, not std, whose gradient is not a number where all logits are equal.
     const std = centred.norm({ dim: 1, keepdim: true }).div(Math.sqrt(logits.size(1) - 1));
-    return centred.div(std.add(EPS));
+    return centred.div(std.add(EPS).maskedFill(std.detach().lt(EPS), Number.POSITIVE_INFINITY));
   });
 }
 
