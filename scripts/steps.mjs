@@ -51,11 +51,12 @@ async function steps({ force, mayInstall, log }) {
   const did = [];
   // An installed package has no sources and was given its dependencies by npm.
   const checkout = existsSync(join(packageRoot, 'tsconfig.build.json'));
+  // First what may end in instructions: a wrong LIBTORCH is said at once.
+  if (await ensureSystem(mayInstall, log)) did.push('system');
   if (checkout && !packagesAreCurrent(packageRoot)) {
     await installPackages(packageRoot, log);
     did.push('packages');
   }
-  if (await ensureSystem(mayInstall, log)) did.push('system');
   const { built, info } = await buildAddon(force, mayInstall, log);
   if (built) did.push('native');
   if (info.note) log(`note: libtorch was linked ${info.note}`);
