@@ -22,7 +22,9 @@ export function fileError(doing: string, path: string, error: unknown): UserErro
   const reason = (code && reasons[code]) ?? errorMessage(error);
   return new UserError(`cannot ${doing} ${path}: ${reason}`, {
     cause: error,
-    ...(code === 'ENOSPC' ? { hint: 'free some space or choose another folder; nothing half-written was left behind' } : {}),
+    ...(code === 'ENOSPC'
+      ? { hint: 'free some space or choose another folder; nothing half-written was left behind' }
+      : {}),
   });
 }
 
@@ -53,7 +55,8 @@ export function writeFileAtomic(path: string, chunks: string | Uint8Array | Iter
     let fd: number | undefined;
     try {
       fd = openSync(temporary, 'w');
-      const parts = typeof chunks === 'string' ? [Buffer.from(chunks)] : chunks instanceof Uint8Array ? [chunks] : chunks;
+      const parts =
+        typeof chunks === 'string' ? [Buffer.from(chunks)] : chunks instanceof Uint8Array ? [chunks] : chunks;
       for (const part of parts) writeFully(fd, part);
       fsyncSync(fd);
       closeSync(fd);
