@@ -55,6 +55,21 @@ function lowering(operator: NativeOperator): (values: unknown[]) => unknown[] {
   };
 }
 
+/** Spreading an array into a native call costs 0.3 µs, a tenth of a small operator. */
+function invoke(id: number, values: readonly unknown[]): unknown {
+  const { call } = native();
+  switch (values.length) {
+    case 1:
+      return call(id, values[0]);
+    case 2:
+      return call(id, values[0], values[1]);
+    case 3:
+      return call(id, values[0], values[1], values[2]);
+    default:
+      return call(id, ...values);
+  }
+}
+
 const wrap = (handle: unknown): Tensor | null => (handle === null ? null : new TensorOf(handle as Handle));
 
 function lift(code: string | undefined, value: unknown): unknown {
@@ -65,22 +80,21 @@ function lift(code: string | undefined, value: unknown): unknown {
 
 function bind(operator: NativeOperator): AnyOperator {
   const { id, results, aliases } = operator;
-  const call = native().call;
   const lower = lowering(operator);
-  if (results === 'T') return (...values) => wrap(call(id, ...lower(values)));
+  if (results === 'T') return (...values) => wrap(invoke(id, lower(values)));
   // An in-place operator returns one of its arguments: hand back the very object the caller gave.
   if (results === 'A') {
     const at = aliases[0]!;
     return (...values) => {
       const own = values[at];
-      call(id, ...lower(values));
+      invoke(id, lower(values));
       return own;
     };
   }
-  if (results.length <= 1) return (...values) => lift(results, call(id, ...lower(values)));
+  if (results.length <= 1) return (...values) => lift(results, invoke(id, lower(values)));
   return (...values) => {
     const given = values.slice();
-    const all = call(id, ...lower(values)) as unknown[];
+    const all = invoke(id, lower(values)) as unknown[];
     return all.map((value, i) => (aliases[i]! >= 0 ? given[aliases[i]!] : lift(results[i], value)));
   };
 }
