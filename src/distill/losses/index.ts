@@ -14,5 +14,5 @@ export type {
 } from './loss.ts';
 export { ModuleDict } from './modules.ts';
 export type { OptionSpec } from './options.ts';
-export { enterPhase, phaseOf } from './phases.ts';
+export { enterPhase, type Passes, passesOf, phaseOf } from './phases.ts';
 export { createLoss, findLoss, type LossSettings, lossDefinitions, lossNames } from './registry.ts';

@@ -5,7 +5,7 @@ import { contextOf, fillerFeatures, labelsOf, smallTaps } from '../../../test/lo
 import { createModel, type ImageModel } from '../../models/index.ts';
 import { SGD } from '../../nn/index.ts';
 import { noGrad, type Tensor, tidy } from '../../torch/index.ts';
-import { createLoss, type DistillLoss, enterPhase, type LossInput, phaseOf } from './index.ts';
+import { createLoss, type DistillLoss, enterPhase, type LossInput, passesOf, phaseOf } from './index.ts';
 
 const taps = smallTaps([2, 3, 4]);
 const wider = smallTaps([3, 4, 6]);
@@ -70,6 +70,32 @@ describe('what the phases say', () => {
     expect(phaseOf(loss, 'init')).toBeUndefined();
     expect(enterPhase(loss, 'init').size).toBe(0);
     loss.dispose();
+  });
+});
+
+describe('what several losses need together', () => {
+  const make = (name: string): DistillLoss =>
+    createLoss(name, contextOf(taps, taps, { labels: new Int32Array(200).map((_, i) => i % 5) }));
+  const passes = (names: string[], phase: 'init' | 'train') => {
+    const losses = names.map(make);
+    const found = passesOf(losses, phase);
+    for (const loss of losses) loss.dispose();
+    return found;
+  };
+
+  test('taps, both kinds of the teacher, sample ids', () => {
+    expect(passes(['kd'], 'train')).toEqual({ student: 'none', teacher: [], index: false });
+    expect(passes(['kd', 'at', 'reviewkd'], 'train')).toEqual({
+      student: 'taps',
+      teacher: ['taps', 'preact'],
+      index: false,
+    });
+    expect(passes(['crd', 'kd'], 'train')).toEqual({ student: 'taps', teacher: ['taps'], index: true });
+    expect(passes(['ab', 'at'], 'init')).toEqual({ student: 'preact', teacher: ['preact'], index: false });
+  });
+
+  test('the student before and after its last ReLU at once is refused', () => {
+    expect(() => passes(['ab', 'fsp'], 'init')).toThrow('ab and fsp cannot be combined');
   });
 });
 

@@ -1,8 +1,9 @@
 import { describe, expect, test } from 'vitest';
-import { contextOf } from '../../../test/losses.ts';
-import { createModel } from '../../models/index.ts';
-import { noGrad, tidy, zeros } from '../../torch/index.ts';
-import { createLoss, type LossContext, lossNames, type NetworkShape } from './index.ts';
+import { fillerTensor } from '../../../test/filler.ts';
+import { contextOf, labelsOf } from '../../../test/losses.ts';
+import { createModel, type ImageModel } from '../../models/index.ts';
+import { grad, noGrad, tidy, zeros } from '../../torch/index.ts';
+import { createLoss, type LossContext, type LossInput, lossNames, type NetworkShape } from './index.ts';
 
 /** The taps of an architecture for 32x32 pictures. */
 function shapeOf(name: string): NetworkShape {
@@ -37,7 +38,6 @@ describe('pairs of architectures of the paper', () => {
     ['resnet8x4', 'resnet32x4'],
     ['vgg8', 'vgg13'],
     ['MobileNetV2', 'vgg13'],
-    ['vgg8', 'ResNet50'],
     ['ShuffleV2', 'resnet32x4'],
     ['ShuffleV1', 'wrn_40_2'],
   ])('%s learns from %s by every method without equal channels', (student, teacher) => {
@@ -46,6 +46,51 @@ describe('pairs of architectures of the paper', () => {
       if (equal.includes(name)) continue;
       createLoss(name, context, { options: name === 'crd' ? { negatives: 4 } : {} }).dispose();
     }
+  });
+});
+
+describe('features of real networks', () => {
+  test.each([
+    ['resnet8', 'resnet14'],
+    ['ShuffleV2', 'resnet8x4'],
+    ['MobileNetV2', 'vgg8'],
+  ])('%s learning from %s: every term is finite and reaches the student', (studentName, teacherName) => {
+    const [student, teacher] = [studentName, teacherName].map((name, seed) =>
+      createModel(name, { classes: 10, seed }),
+    ) as [ImageModel, ImageModel];
+    teacher.freeze().eval();
+    for (const name of lossNames) {
+      if (studentName !== 'resnet8' && ['fsp', 'kdsvd'].includes(name)) continue;
+      const loss = createLoss(name, pair(studentName, teacherName), {
+        options: name === 'crd' ? { negatives: 4 } : {},
+      });
+      for (const { name: phase, needs, student: trains } of loss.phases) {
+        tidy(() => {
+          const images = fillerTensor('input', [4, 3, 32, 32]);
+          const input: LossInput = {
+            student: student.features(images, { preact: needs.student === 'preact' }),
+            teacher: noGrad(() => teacher.features(images, { preact: needs.teacher === 'preact' })),
+            labels: labelsOf(10, 4),
+            index: Int32Array.from([3, 1, 4, 15]),
+            epoch: 0,
+            step: 0,
+            seed: 0,
+            phase,
+          };
+          const terms = Object.values(loss.terms(input));
+          for (const term of terms) expect(Number.isFinite(term.item()), `${name} ${phase}`).toBe(true);
+          if (terms.length === 0 || !trains) return;
+          const total = terms.reduce((sum, term) => sum.add(term));
+          const gradients = grad([total], student.parameters(), { allowUnused: true }).filter((g) => g !== null);
+          const norms = gradients.map((gradient) => gradient.norm().item());
+          expect(Math.max(...norms), `${name} ${phase}`).toBeGreaterThan(0);
+          expect(norms.every(Number.isFinite), `${name} ${phase}`).toBe(true);
+        });
+      }
+      loss.dispose();
+    }
+    student.dispose();
+    teacher.dispose();
   });
 });
 
