@@ -1,5 +1,6 @@
 /** @file Times our training step in fresh processes, alternating with PyTorch's so that a busy machine slows both alike. */
 import { spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { errorMessage, UserError } from '../base/errors.ts';
@@ -72,6 +73,9 @@ export async function benchStep(flags: BenchFlags): Promise<void> {
   checkModelName(flags.student);
   for (const precision of flags.precision) {
     if (!Object.hasOwn(rival, precision)) throw new UserError(`--precision must be fp32 or bf16, not '${precision}'`);
+  }
+  if (flags.against !== undefined && !existsSync(flags.against)) {
+    throw new UserError(`--against ${flags.against}: there is no such file`);
   }
   const bf16 = bf16Support();
   if (flags.precision.includes('bf16') && flags.device === 'cpu' && !bf16.fast) say(`note: bf16: ${bf16.reason}`);

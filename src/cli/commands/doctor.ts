@@ -13,9 +13,11 @@ export function registerDoctor(program: Command): void {
       const report = diagnose();
       result(flags.json, report, () => {
         const mark = { ok: 'ok  ', warn: 'warn', fail: 'FAIL' } as const;
+        // What is found or advised may be a list of its own: every line of it stands in the same column.
+        const column = (text: string): string => text.split('\n').join(`\n${' '.repeat(21)}`);
         const lines = report.checks.flatMap(({ status, name, found, advice }) => [
-          `${mark[status]}  ${name.padEnd(14)} ${found}`,
-          ...(advice ? [`      ${''.padEnd(14)} ${advice}`] : []),
+          `${mark[status]}  ${name.padEnd(14)} ${column(found)}`,
+          ...(advice ? [`${' '.repeat(21)}${column(advice)}`] : []),
         ]);
         return [
           ...lines,
