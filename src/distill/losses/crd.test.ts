@@ -69,7 +69,6 @@ describe.skipIf(!file)(`equal to the reference values${because(file, 'golden/crd
           memory_v1: worst([state.get('contrast.memory_v1')!.norm().item()], [expected.memory_v1_l2]),
           memory_v2: worst([state.get('contrast.memory_v2')!.norm().item()], [expected.memory_v2_l2]),
         };
-        if (process.env.REPORT) console.log(i, errors);
         for (const [what, error] of Object.entries(errors)) expect(error, `step ${i}: ${what}`).toBeLessThan(1e-5);
       }
       loss.dispose();

@@ -97,7 +97,6 @@ describe.skipIf(!modern)(
         const tolerance = loss_name.includes('correlation') ? 1e-3 : 1e-5;
         expect(worst([value], [loss]), 'value').toBeLessThan(tolerance);
         expect(worst([gradient], [grad_l2]), 'gradient').toBeLessThan(tolerance);
-        if (process.env.REPORT) console.log(loss_name, worst([value], [loss]), worst([gradient], [grad_l2]));
       });
     }
   },
