@@ -1,10 +1,11 @@
 /**
  * @file Calls libtorch operators with random arguments, to see that nothing ends the process. Plain JavaScript on the addon
- * alone: it runs in a child process, whose parent (fuzz.ts) reads from `progress` which operator was running when it died.
+ * alone: it runs in a child process, whose parent (run.ts) reads from `progress` which operator was running when it died.
  *
- * node operators.mjs ADDON PROGRESS SEED ITERATIONS WILD < one JSON line an operator: { name, example? }
- * `example`: arguments of a right call, to spoil one or two of; a tensor is { dtype, shape, data }. WILD: 1 adds sparse,
- * complex, quantized and other tensors. Prints one JSON line an operator: { name, ok, refused, bad }, `bad` being messages
+ * node operators.mjs ADDON PROGRESS SEED ITERATIONS WILD < one JSON line an operator: { name, example?, kill? }
+ * `example`: arguments of a right call, to spoil one or two of; a tensor is { dtype, shape, data }. `kill`: die at its
+ * first call, to see whether that is noticed. WILD: 1 adds sparse, complex, quantized and other tensors. Prints one JSON line
+ * an operator: { name, ok, refused, bad }, `bad` being messages
  * that leak C++ internals or do not name the operator.
  */
 import { openSync, readFileSync, writeSync } from 'node:fs';
@@ -219,7 +220,7 @@ function describeValue(value) {
   return Object.is(value, -0) ? '-0' : String(value);
 }
 
-for (const { name, example } of tasks) {
+for (const { name, example, kill } of tasks) {
   const operator = find(name);
   if (!operator) continue;
   const parameters = parse(operator.schema);
@@ -245,6 +246,7 @@ for (const { name, example } of tasks) {
     }
     const line = `${name}(${values.map(describeValue).join(', ')})`;
     writeSync(progress, line.slice(0, 4000).padEnd(4000), 0);
+    if (kill) process.kill(process.pid, 'SIGKILL');
     try {
       const result = addon.call(operator.id, ...values);
       ok++;

@@ -11,6 +11,8 @@ export interface FuzzTask {
   name: string;
   /** Arguments of a right call; a tensor is { dtype, shape, data }. */
   example?: unknown;
+  /** Die at its first call, to see whether that is noticed. */
+  kill?: boolean;
 }
 export interface FuzzReport {
   /** The calls that ended the process, with the signal or exit status. */
