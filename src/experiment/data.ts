@@ -10,8 +10,17 @@ export const normalizationOf = ({ mean, std }: DatasetInfo): { mean: readonly nu
   std,
 });
 
-/** The standard augmentation of a data set, as the configuration asks for it. */
+/**
+ * The standard augmentation of a data set, as the configuration asks for it.
+ *
+ * @throws UserError where pictures are to be flipped and nothing else, but a flipped one would be of another class
+ */
 export function standardOptions(config: Pick<Config, 'standard'>, info: DatasetInfo): StandardOptions {
+  if (config.standard === 'flip' && !info.flip) {
+    throw new UserError(`--base-augment flip: a mirrored picture of ${info.title} is of another class`, {
+      hint: 'choose crop or none',
+    });
+  }
   const crop = config.standard === 'crop+flip' || config.standard === 'crop';
   // A mirrored digit is another character: sets that say so are never flipped.
   const flip = (config.standard === 'crop+flip' || config.standard === 'flip') && info.flip;

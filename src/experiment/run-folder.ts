@@ -77,6 +77,11 @@ export class RunFolder {
     return run;
   }
 
+  /** Whether there is a run at `path` that can be opened. */
+  static isAt(path: string): boolean {
+    return existsSync(new RunFolder(path).#config);
+  }
+
   /** Whether there is a position to continue from; a run that died before its first save starts over. */
   hasCheckpoint(): boolean {
     return existsSync(this.lastCheckpoint);

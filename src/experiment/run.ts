@@ -65,8 +65,9 @@ export interface Reporter extends Pick<TrainObserver, 'onStep' | 'onEpoch'> {
 }
 
 export interface RunOptions {
-  /** Folder of a new run. */
+  /** The run's folder. */
   out: string;
+  /** Continue the run that is there, if there is one; one that is finished is not trained again. */
   resume?: boolean;
   reporter?: Reporter;
   signal?: AbortSignal;
@@ -122,7 +123,7 @@ export async function runExperiment(
   settings: ConfigInput,
   { out, resume = false, reporter = {}, signal }: RunOptions,
 ): Promise<RunSummary> {
-  const opened = resume ? RunFolder.open(out) : null;
+  const opened = resume && RunFolder.isAt(out) ? RunFolder.open(out) : null;
   const config = opened ? continueConfig(opened.record.config, settings) : resolveConfig(settings);
   checkNames(config);
   const done = opened?.run.readSummary<RunSummary>();

@@ -1,5 +1,4 @@
 /** @file `thrive train` and `thrive distill`: one run from flags, a configuration file, or an earlier run. */
-import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import { UserError } from '../../base/errors.ts';
@@ -154,7 +153,7 @@ async function configure(task: Task, flags: RunFlags): Promise<{ config: Config;
   if (flags.resume && !folder) {
     throw new UserError('--resume needs the folder of a run', { hint: `thrive ${task} --resume runs/NAME` });
   }
-  if (flags.resume && folder && (existsSync(join(folder, 'config.json')) || !given.model)) {
+  if (flags.resume && folder && (RunFolder.isAt(folder) || !given.model)) {
     const saved = RunFolder.open(folder).record.config;
     if (saved.task !== task) {
       throw new UserError(`${folder} holds a '${saved.task}' run`, {
