@@ -17,9 +17,9 @@ const shared = defineExperiment({
 const teacher = await runExperiment({ ...shared, model: 'resnet14' }, { out: 'runs/example/teacher' });
 
 const student = await runExperiment(
-  { ...shared, model: 'resnet8', teacher: 'runs/example/teacher/last.safetensors', strong: { scheme: 'cutmix' } },
+  { ...shared, model: 'resnet8', teacher: teacher.checkpoint, strong: { scheme: 'cutmix' } },
   { out: 'runs/example/student' },
 );
 
-const again = await evaluateCheckpoint('runs/example/student/last.safetensors', { limitTest: 500 });
+const again = await evaluateCheckpoint(student.checkpoint, { limitTest: 500 });
 console.log(`teacher ${teacher.top1} %, student ${student.top1} %, measured again ${again.top1} %`);
