@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { writeTinyData } from '../../test/tiny-data.ts';
-import { datasetInfo } from '../data/index.ts';
+import { datasetInfo, limitPerClass } from '../data/index.ts';
 import { memory } from '../torch/index.ts';
 import { type ConfigInput, resolveConfig } from './config.ts';
 import { loadSplit, loadTrainData, normalizationOf, standardOptions } from './data.ts';
@@ -86,6 +86,19 @@ describe('the sets of a run', () => {
     );
     expect(() => loadTrainData(config({ limitTrain: 10, holdout: 0.1 }))).toThrow(
       '--holdout 0.1: 10 training pictures are too few to keep any apart',
+    );
+  });
+
+  test('generated pictures are not generated in vain: a part is what it would be of the whole', () => {
+    const whole = loadSplit({ data: 'synthetic' }, 'test');
+    for (const limit of [1, 10, 37]) {
+      const part = loadSplit({ data: 'synthetic' }, 'test', limit);
+      const expected = limitPerClass(whole, limit);
+      expect([...part.labels]).toEqual([...expected.labels]);
+      expect(Buffer.compare(part.images, expected.images)).toBe(0);
+    }
+    expect(() => loadSplit({ data: 'synthetic' }, 'train', 10_001)).toThrow(
+      '--limit-train 10001: synthetic has 10000 train pictures',
     );
   });
 

@@ -61,7 +61,7 @@ export async function evaluateCheckpoint(
   let set: TensorSet | undefined;
   try {
     setNumThreads(threads);
-    const source = { data, ...(options.dataDir ? { dataDir: options.dataDir } : {}) };
+    const source = { data: info.name, ...(options.dataDir ? { dataDir: options.dataDir } : {}) };
     set = toTensorSet(loadSplit(source, split, options.limitTest, '--limit-test'), device);
     network.eval().to({ device, ...(channelsLast ? { memoryFormat: 'channelsLast' as const } : {}) });
     const measured = await evaluate((images) => withPrecision(precision, device, () => network.forward(images)), set, {
