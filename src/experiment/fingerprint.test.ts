@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type StoredTensor, writeSafetensors } from '../formats/index.ts';
-import { type Config, type ConfigInput, resolveConfig } from './config.ts';
+import { type Config, type ConfigInput, configKeys, resolveConfig } from './config.ts';
 import { fileHash, fingerprint, teacherIdentity } from './fingerprint.ts';
 
 const base: ConfigInput = { data: 'cifar100', model: 'resnet20', teacher: { checkpoint: 't.pth', model: 'resnet56' } };
@@ -72,6 +72,15 @@ describe('a fingerprint', () => {
     ['kd.alpha', { kd: { alpha: 0.5 } }],
     ['kd.temperature', { kd: { temperature: 2 } }],
     ['precision', { precision: 'bf16' }],
+    ['the second view', { strong: { scheme: 'cutmix' } }],
+    ['its augmentation', { strong: { scheme: 'mixup' } }],
+    ['its draw', { strong: { scheme: 'cutmix', draw: 'batch' } }],
+    ['its weight', { strong: { scheme: 'cutmix', weight: 0.5 } }],
+    ['its labels', { strong: { scheme: 'cutmix', labels: 'mixed' } }],
+    ['its passes', { strong: { scheme: 'cutmix', passes: 'joint' } }],
+    ['picking', { strong: { scheme: 'cutmix', pick: { criterion: 'kl' } } }],
+    ['what is picked by', { strong: { scheme: 'cutmix', pick: { criterion: 'random' } } }],
+    ['how many are picked', { strong: { scheme: 'cutmix', pick: { criterion: 'kl', factor: 3, keep: 1 / 3 } } }],
   ];
   test.each(changes)('changes with %s', (_what, change) => {
     expect(idOf({ ...base, ...change })).not.toBe(idOf(base));
@@ -89,9 +98,11 @@ describe('a fingerprint', () => {
   });
 
   test('every setting either counts or is named here as one that does not', () => {
-    const { fields } = fingerprint(resolveConfig({ ...base, limitTrain: 1, limitTest: 1, threads: 1 }), teacher);
+    const optional = { limitTrain: 1, limitTest: 1, threads: 1, dataDir: 'x', strong: { scheme: 'cutmix' } };
+    const config = resolveConfig({ ...base, ...optional });
+    expect(Object.keys(config).sort()).toEqual([...configKeys].sort());
+    const { fields } = fingerprint(config, teacher);
     const machine = ['dataDir', 'device', 'seed', 'threads'];
-    const config = resolveConfig({ ...base, limitTrain: 1, limitTest: 1, threads: 1, dataDir: 'x' });
     expect([...Object.keys(fields), ...machine].sort()).toEqual([...Object.keys(config), 'protocol'].sort());
   });
 });
