@@ -183,6 +183,16 @@ describe('bad files', () => {
   const evaluate = (path: string, ...more: string[]): Promise<Finished> =>
     thrive(['eval', path, ...data, '--model', 'resnet8', ...more]);
 
+  test('an empty THRIVE_DATA means none', async () => {
+    const args = ['train', '--data', 'cifar10', '--model', 'resnet8', '--out', out('none')];
+    expectRefused(await thrive(args, { THRIVE_DATA: '' }), /cannot find CIFAR-10[\s\S]*thrive data get cifar10/);
+  });
+
+  test('an architecture for a teacher that was not named', async () => {
+    const args = ['distill', ...data, '--student', 'resnet8', '--teacher-model', 'resnet56'];
+    expectRefused(await thrive(args), /teacher\.checkpoint \(--teacher\) is missing/);
+  });
+
   test('data that is missing, cut short or mislabelled', async () => {
     expectRefused(
       await thrive(['train', '--data', 'cifar10', '--data-dir', root, '--model', 'resnet8']),
