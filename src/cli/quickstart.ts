@@ -86,6 +86,10 @@ function counts(data: string, flags: QuickstartFlags): { train: number; test: nu
   };
 }
 
+/** Standard error of an accuracy in per cent, from counting alone. */
+const spread = ({ top1, testCount }: { top1: number; testCount: number }): number =>
+  100 * Math.sqrt(((top1 / 100) * (1 - top1 / 100)) / testCount);
+
 export async function quickstart(flags: QuickstartFlags): Promise<void> {
   if (!(flags.minutes > 0 && flags.minutes <= 60))
     throw new UserError(`--minutes must be between 0 and 60, got ${flags.minutes}`);
@@ -95,7 +99,7 @@ export async function quickstart(flags: QuickstartFlags): Promise<void> {
   const speed = measureSpeed(precision);
   const wanted = Math.max(MIN_COUNT, Math.floor((speed * flags.minutes * 60) / COST / 500) * 500);
   const limitTrain = Math.min(count.train, wanted);
-  const limitTest = Math.min(count.test, Math.max(MIN_COUNT, Math.floor(limitTrain / 4)));
+  const limitTest = Math.min(count.test, Math.max(MIN_COUNT, Math.floor(limitTrain / 2)));
   const out = flags.out ?? join('runs', `quickstart-${new Date().toISOString().slice(0, 19).replaceAll(':', '')}`);
   say(
     `${data}: ${limitTrain} training and ${limitTest} test pictures, ${EPOCHS} epochs each, ${precision}; this machine trains ${TEACHER} at ${speed.toFixed(0)} images/s\n`,
@@ -155,6 +159,7 @@ export async function quickstart(flags: QuickstartFlags): Promise<void> {
         ],
       ),
       '',
+      `On ${limitTest} test pictures a top-1 is good to about ${spread({ top1: student.top1, testCount: limitTest }).toFixed(1)} points (one standard error); runs this short need more to tell more.`,
       `The runs are in ${out}. Next, your own: npx thrive distill --help`,
     ].join('\n'),
   );
