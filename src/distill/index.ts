@@ -1,14 +1,17 @@
 /** @file Distillation: the frozen teacher, the KL term, the objective. */
 export { crossEntropy, klDivergence } from './kl.ts';
+export * as losses from './losses/index.ts';
 export {
   checkKdOptions,
   type KdOptions,
   kdDefaults,
   kdTerms,
+  mixedCrossEntropy,
   supervisedTerms,
   type Term,
   type Terms,
   totalLoss,
   type ViewLogits,
 } from './objective.ts';
+export { type Criterion, criteria, type PickOptions, pickDefaults } from './pick.ts';
 export { Teacher, type TeacherOptions } from './teacher.ts';
