@@ -22,6 +22,8 @@ const percent = (value: number): string => `${value.toFixed(2)} %`;
 
 export interface ProgressOptions {
   epochs: number;
+  /** Epochs between two evaluations. Default 1. */
+  evaluateEvery?: number;
   /** Where to draw; standard error unless a test says otherwise. */
   stream?: Stream;
   now?: () => number;
@@ -32,6 +34,7 @@ export interface ProgressOptions {
 /** A reporter that draws. Never uses timers: a training step blocks them. */
 export function progress({
   epochs,
+  evaluateEvery = 1,
   stream = process.stderr,
   now = () => performance.now() / 1000,
   label = '',
@@ -87,7 +90,7 @@ export function progress({
       draw(() => {
         const epochsLeft = epochs - epoch - (step + 1) / stepsPerEpoch;
         const evaluation = [...evaluationSeconds.values()].reduce((sum, seconds) => sum + seconds, 0);
-        const left = (epochsLeft * trainCount) / speed + evaluation * (epochs - epoch);
+        const left = (epochsLeft * trainCount) / speed + evaluation * Math.ceil((epochs - epoch) / evaluateEvery);
         const terms = Object.entries(result.terms).map(([name, value]) => `${name} ${value.toFixed(3)}`);
         return `${prefix}epoch ${epoch + 1}/${epochs} ${bar((step + 1) / stepsPerEpoch)} ${speed.toFixed(0)} images/s  loss ${lossAverage.toFixed(4)} (${terms.join(', ')})  ${duration(left)} left`;
       });
@@ -109,7 +112,7 @@ export function progress({
       const scores = [
         `train ${percent(train.top1)}`,
         ...(dev ? [`dev ${percent(dev.top1)}`] : []),
-        `test ${percent(test.top1)} (top-5 ${percent(test.top5)}, loss ${test.loss.toFixed(4)})`,
+        ...(test ? [`test ${percent(test.top1)} (top-5 ${percent(test.top5)}, loss ${test.loss.toFixed(4)})`] : []),
       ];
       line(
         `${prefix}epoch ${epoch}/${epochs}  loss ${train.loss.toFixed(4)}  ${scores.join('  ')}  ${train.imagesPerSecond.toFixed(0)} images/s${isBest && dev ? dim('  best on dev', stream) : ''}`,

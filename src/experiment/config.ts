@@ -86,6 +86,8 @@ const configShape = {
   limitTest: count.optional(),
   /** Share of the training set kept out of training, on which the best epoch is chosen. */
   holdout: fraction.default(0),
+  /** Measure after every so many epochs, and after the last. */
+  evaluateEvery: count.default(1),
   /** The network that is trained. */
   model: z.string().min(1),
   teacher: z.strictObject(teacherShape).optional(),

@@ -102,7 +102,7 @@ describe('a fingerprint', () => {
     const config = resolveConfig({ ...base, ...optional });
     expect(Object.keys(config).sort()).toEqual([...configKeys].sort());
     const { fields } = fingerprint(config, teacher);
-    const machine = ['dataDir', 'device', 'seed', 'threads'];
+    const machine = ['dataDir', 'device', 'evaluateEvery', 'seed', 'threads'];
     expect([...Object.keys(fields), ...machine].sort()).toEqual([...Object.keys(config), 'protocol'].sort());
   });
 });

@@ -38,7 +38,17 @@ export function teacherIdentity(config: Config): TeacherIdentity | null {
 
 /** The same for runs whose numbers may be compared as repetitions of one experiment. */
 export function fingerprint(config: Config, teacher: TeacherIdentity | null): Fingerprint {
-  const { dataDir: _dir, seed: _seed, device: _device, threads: _threads, teacher: _teacher, kd, ...rest } = config;
+  // How often a run is measured changes nothing about its last epoch.
+  const {
+    dataDir: _dir,
+    seed: _seed,
+    device: _device,
+    threads: _threads,
+    teacher: _teacher,
+    kd,
+    evaluateEvery: _every,
+    ...rest
+  } = config;
   const fields = {
     ...rest,
     protocol:

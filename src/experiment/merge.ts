@@ -35,7 +35,13 @@ export const mergeSettings = (under: Settings, over: Settings): Settings =>
  * Settings that may change between a run and its continuation: they are about the machine, not the experiment. A teacher file
  * may have moved; whether it is still the same is for its hash to say.
  */
-const machineSettings: ReadonlySet<string> = new Set(['dataDir', 'threads', 'device', 'teacher.checkpoint']);
+const machineSettings: ReadonlySet<string> = new Set([
+  'dataDir',
+  'threads',
+  'device',
+  'evaluateEvery',
+  'teacher.checkpoint',
+]);
 
 /** Paths of the settings in which two configurations differ. */
 function differences(a: unknown, b: unknown, path: readonly string[] = []): string[][] {

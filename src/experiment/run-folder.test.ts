@@ -155,7 +155,7 @@ describe('metrics', () => {
     run.append(epoch(1, Number.NaN));
     run.close();
     const [read] = run.epochs();
-    expect(read!.test.loss).toBeNaN();
+    expect(read!.test!.loss).toBeNaN();
     expect(read!.train.terms.ce).toBeNaN();
     expect(read!.dev).toBeNull();
   });

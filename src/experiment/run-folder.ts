@@ -175,9 +175,11 @@ export class RunFolder {
   }
 }
 
+/** Keys whose null means that there is nothing. */
+const nullable: ReadonlySet<string> = new Set(['dev', 'test', 'teacher']);
+
 /** JSON has no NaN and writes null; what may truly be null is an object. */
-const reviveNaN = (key: string, value: unknown): unknown =>
-  value === null && key !== 'dev' && key !== 'teacher' ? Number.NaN : value;
+const reviveNaN = (key: string, value: unknown): unknown => (value === null && !nullable.has(key) ? Number.NaN : value);
 
 function readJson<T extends object>(path: string, hint: string, revive?: (key: string, value: unknown) => unknown): T {
   const text = withFileErrors('read', path, () => readFileSync(path, 'utf8'));

@@ -97,12 +97,23 @@ describe('a run', () => {
     expect(read(out, 'config.json').config.dataDir).toBe(join(root, 'data'));
   });
 
+  test('measures as often as asked, in metrics, checkpoint and summary', async () => {
+    const out = fresh();
+    const summary = await runExperiment({ ...shared, epochs: 3, evaluateEvery: 2 }, { out });
+    const epochs = RunFolder.open(out).run.epochs();
+    expect(epochs.map(({ test }) => test !== null)).toEqual([false, true, true]);
+    expect(summary.top1).toBe(epochs[2]!.test!.top1);
+    expect([2, 3]).toContain(summary.best.epoch);
+    const { metrics } = readSafetensorsMetadata(join(out, 'last.safetensors'));
+    expect(JSON.parse(metrics!).loss).toBe(epochs[2]!.test!.loss);
+  });
+
   test('with a dev split chooses its best epoch there', async () => {
     const out = fresh();
     const summary = await runExperiment({ ...shared, epochs: 3, holdout: 0.2 }, { out });
     const epochs = RunFolder.open(out).run.epochs();
     const best = epochs.reduce((a, b) => (b.dev!.top1 > a.dev!.top1 ? b : a));
-    expect(summary.best).toEqual({ epoch: best.epoch, top1: best.test.top1, chosenOn: 'dev' });
+    expect(summary.best).toEqual({ epoch: best.epoch, top1: best.test!.top1, chosenOn: 'dev' });
     expect(existsSync(join(out, 'best.safetensors'))).toBe(true);
     expect(Number(readSafetensorsMetadata(join(out, 'best.safetensors')).epoch)).toBe(best.epoch);
     // One of each class is kept apart.
@@ -184,7 +195,7 @@ describe('resuming', () => {
     rmSync(join(out, 'summary.json'));
     rmSync(join(out, 'metrics.jsonl'));
     await expect(runExperiment({ ...shared, epochs: 1 }, { out, resume: true })).rejects.toThrow(
-      /is damaged: metrics\.jsonl holds no finished epoch/,
+      /is damaged: metrics\.jsonl does not hold the last epoch/,
     );
   });
 

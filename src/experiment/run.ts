@@ -10,7 +10,7 @@ import { checkModelName, createModel, type ImageModel } from '../models/index.ts
 import { checkDevice, defaultThreads, engineInfo, setNumThreads } from '../torch/index.ts';
 import { loadTraining, type NetworkInfo, saveNetwork, saveTraining } from '../train/checkpoint.ts';
 import { distillation } from '../train/distillation.ts';
-import { evaluate } from '../train/evaluate.ts';
+import { type Evaluation, evaluate } from '../train/evaluate.ts';
 import { prefersChannelsLast } from '../train/layout.ts';
 import {
   type EpochRecord,
@@ -195,7 +195,7 @@ export async function runExperiment(
     );
     // A run that was killed between its last epoch and its summary has nothing left to train.
     const final = last ?? run.epochs().at(-1);
-    if (!final) throw new UserError(`${out} is damaged: metrics.jsonl holds no finished epoch`);
+    if (!isMeasured(final)) throw new UserError(`${out} is damaged: metrics.jsonl does not hold the last epoch`);
     const summary = summarize(config, record, final, run, counts.trainCount, print.id);
     run.writeSummary(summary);
     return summary;
@@ -306,32 +306,41 @@ function recorder(
     // The order matters for a crash in between: what is recorded beyond the last checkpoint is dropped and done again.
     onEpoch(record) {
       run.append({ type: 'epoch', ...record });
-      metrics = scores(record);
+      metrics = scores(record) ?? metrics;
       if (record.isBest) {
-        saveNetwork(run.bestCheckpoint(config.holdout > 0), student, { network, metrics, epoch: record.epoch });
+        saveNetwork(run.bestCheckpoint(config.holdout > 0), student, {
+          network,
+          metrics: metrics ?? {},
+          epoch: record.epoch,
+        });
       }
       reporter.onEpoch?.(record);
     },
     save(position, optimizer) {
-      metrics ??= scores(run.epochs().at(-1));
+      metrics ??= scores(run.epochs().findLast(({ test }) => test)) ?? {};
       saveTraining(run.lastCheckpoint, student, optimizer, position, { network, metrics });
     },
   };
 }
 
-const scores = (record: EpochRecord | undefined): Record<string, number> =>
-  record ? { top1: record.test.top1, top5: record.test.top5, loss: record.test.loss } : {};
+/** What a checkpoint says it scored; undefined where the epoch was not measured. */
+const scores = (record: EpochRecord | undefined): Record<string, number> | undefined =>
+  record?.test ? { top1: record.test.top1, top5: record.test.top5, loss: record.test.loss } : undefined;
+
+type Measured = EpochRecord & { test: Evaluation };
+
+const isMeasured = (record: EpochRecord | undefined): record is Measured => Boolean(record?.test);
 
 function summarize(
   config: Config,
   record: RunRecord,
-  last: EpochRecord,
+  last: Measured,
   run: RunFolder,
   trainCount: number,
   id: string,
 ): RunSummary {
   const epochs = run.epochs();
-  const best = epochs.findLast((r) => r.isBest) ?? last;
+  const best = epochs.filter(isMeasured).findLast((r) => r.isBest) ?? last;
   const imagesSeen = trainCount * config.epochs;
   const forwards = passes(config);
   return {

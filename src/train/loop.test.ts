@@ -101,7 +101,7 @@ describe('the training loop', () => {
     const second = await run();
     const other = await run({ seed: 4 });
     expect(second.weights).toBe(first.weights);
-    expect(second.record!.test.loss).toBe(first.record!.test.loss);
+    expect(second.record!.test!.loss).toBe(first.record!.test!.loss);
     expect(second.record!.train.loss).toBe(first.record!.train.loss);
     expect(other.weights).not.toBe(first.weights);
   });
@@ -121,11 +121,11 @@ describe('the training loop', () => {
       const resumed = await run({}, {}, { resumeFrom: join(folder, 'last.safetensors') });
       expect(resumed.weights).toBe(whole.weights);
       const { train: a, test: b } = resumed.record!;
-      expect([a.loss, a.top1, b.loss, b.top1]).toEqual([
+      expect([a.loss, a.top1, b!.loss, b!.top1]).toEqual([
         whole.record!.train.loss,
         whole.record!.train.top1,
-        whole.record!.test.loss,
-        whole.record!.test.top1,
+        whole.record!.test!.loss,
+        whole.record!.test!.top1,
       ]);
     }
   });
@@ -140,6 +140,17 @@ describe('the training loop', () => {
     expect(resumed.record!.train.loss).toBe(whole.record!.train.loss);
   });
 
+  test('measured after every second epoch and the last, it trains the same', async () => {
+    const whole = await run({ epochs: 5 });
+    const records: EpochRecord[] = [];
+    const sparse = await run({ epochs: 5, evaluateEvery: 2 }, { onEpoch: (record) => records.push(record) });
+    expect(sparse.weights).toBe(whole.weights);
+    expect(records.map(({ test }) => test !== null)).toEqual([false, true, false, true, true]);
+    // What was not measured cannot be the best, and what was measured first is.
+    expect(records.map(({ isBest }) => isBest).slice(0, 3)).toEqual([false, true, false]);
+    expect(sparse.record!.test!.loss).toBe(whole.record!.test!.loss);
+  });
+
   test('learns: the loss falls by more than half', async () => {
     const epochs: EpochRecord[] = [];
     await run(
@@ -148,7 +159,7 @@ describe('the training loop', () => {
     );
     expect(epochs.map((record) => record.epoch)).toEqual([1, 2, 3, 4, 5, 6, 7, 8]);
     expect(epochs.at(-1)!.train.loss).toBeLessThan(epochs[0]!.train.loss / 2);
-    expect(epochs.at(-1)!.test.top1).toBeGreaterThan(40);
+    expect(epochs.at(-1)!.test!.top1).toBeGreaterThan(40);
   });
 
   test('a loss that is not finite stops the run and names step and term', async () => {

@@ -34,6 +34,8 @@ export interface TrainOptions {
   channelsLast: boolean;
   standard: StandardOptions;
   normalization: Normalization;
+  /** Measure after every so many epochs, and after the last. Default 1. */
+  evaluateEvery?: number;
 }
 
 export interface TrainData {
@@ -57,9 +59,10 @@ export interface EpochRecord {
     measures: Record<string, number>;
     imagesPerSecond: number;
   };
-  test: Evaluation;
+  /** Null where the epoch was not measured (`evaluateEvery`); the last one always is. */
+  test: Evaluation | null;
   dev: Evaluation | null;
-  /** Whether this is the best epoch so far. */
+  /** Whether this is the best of the measured epochs so far. */
   isBest: boolean;
   /** Seconds since the run began, over all sessions. */
   seconds: number;
@@ -125,7 +128,17 @@ export async function train(
   observer: TrainObserver = {},
   { resume, signal }: { resume?: (optimizer: SGD) => Position; signal?: AbortSignal } = {},
 ): Promise<EpochRecord | null> {
-  const { seed, epochs, batchSize, precision, device, channelsLast, normalization, standard } = options;
+  const {
+    seed,
+    epochs,
+    batchSize,
+    precision,
+    device,
+    channelsLast,
+    normalization,
+    standard,
+    evaluateEvery = 1,
+  } = options;
   const stepsPerEpoch = batchCount(data.train.count, batchSize);
   const optimizer = new SGD(student.namedParameters(), options);
   let position = startPosition();
@@ -196,12 +209,13 @@ export async function train(
       if (signal?.aborted) stop();
       const begin = performance.now();
       student.eval();
-      const dev = data.dev ? await evaluateOn(data.dev, 'dev') : null;
-      const test = await evaluateOn(data.test, 'test');
+      const measured = (epoch + 1) % evaluateEvery === 0 || epoch + 1 === epochs;
+      const dev = measured && data.dev ? await evaluateOn(data.dev, 'dev') : null;
+      const test = measured ? await evaluateOn(data.test, 'test') : null;
       position.seconds += (performance.now() - begin) / 1000;
 
-      const { top1 } = dev ?? test;
-      const isBest = !position.best || top1 > position.best.top1;
+      const top1 = (dev ?? test)?.top1;
+      const isBest = top1 !== undefined && (!position.best || top1 > position.best.top1);
       if (isBest) position.best = { epoch: epoch + 1, top1 };
       const step = (epoch + 1) * stepsPerEpoch;
       last = {

@@ -31,6 +31,7 @@ interface RunFlags extends DataFlags, EngineFlags {
   milestones?: number[];
   limitTrain?: number;
   holdout?: number;
+  evaluateEvery?: number;
   baseAugment?: string;
   gamma?: number;
   alpha?: number;
@@ -55,6 +56,7 @@ function addRunFlags(command: Command): Command {
   addDataFlags(command)
     .option('--limit-train <n>', 'use only n training pictures, the first n / classes of each class', positiveInteger)
     .option('--holdout <fraction>', 'keep this share of the training set apart and choose the best epoch on it', number)
+    .option('--evaluate-every <n>', 'measure after every n epochs, and after the last (default: 1)', positiveInteger)
     .option('--epochs <n>', 'passes over the training set (default: 240)', positiveInteger)
     .option('--epoch-scale <k>', 'multiply epochs and milestones by k: long training', number)
     .option('--lr <rate>', 'learning rate (default: 0.05)', number)
@@ -94,6 +96,7 @@ function settings(task: Task, flags: RunFlags): Partial<ConfigInput> {
     limitTrain: flags.limitTrain,
     limitTest: flags.limitTest,
     holdout: flags.holdout,
+    evaluateEvery: flags.evaluateEvery,
     model: task === 'train' ? flags.model : flags.student,
     teacher: group({ checkpoint: teacher, model: teacherModel }),
     epochs: flags.epochs,
@@ -175,7 +178,7 @@ async function execute(task: Task, flags: RunFlags): Promise<void> {
   const { progress } = await import('../progress.ts');
   const { interruptible } = await import('../interrupt.ts');
   const { runExperiment } = await import('../../experiment/run.ts');
-  const reporter = progress({ epochs: config.epochs });
+  const reporter = progress(config);
   try {
     const summary = await interruptible(
       (signal) => runExperiment(config, { out, resume, reporter, signal }),
