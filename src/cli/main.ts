@@ -7,6 +7,7 @@ import { registerBench } from './commands/bench.ts';
 import { registerData } from './commands/data.ts';
 import { registerDoctor } from './commands/doctor.ts';
 import { registerEval } from './commands/eval.ts';
+import { registerExport } from './commands/export.ts';
 import { registerQuickstart } from './commands/quickstart.ts';
 import { registerDistill, registerTrain } from './commands/train.ts';
 import { exitCodes, reportError } from './output.ts';
@@ -34,6 +35,7 @@ Examples:
     registerTrain,
     registerDistill,
     registerEval,
+    registerExport,
     registerBench,
     registerQuickstart,
   ]) {

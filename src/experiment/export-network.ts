@@ -1,0 +1,131 @@
+/** @file A checkpoint's network as a file for other programs. One writer a format; a new format is one line of `exporters`. */
+import { statSync } from 'node:fs';
+import { extname } from 'node:path';
+import { UserError } from '../base/errors.ts';
+import { unknownName } from '../base/suggest.ts';
+import { readWeights, type StoredTensors, writePth, writeSafetensors } from '../formats/index.ts';
+import { type NetworkInfo, networkOf, networkTensors } from '../train/checkpoint.ts';
+import { datasetInfo } from './data.ts';
+import { type LoadedNetwork, loadNetwork } from './load-network.ts';
+
+/** What a writer works from. */
+export interface ExportSource {
+  /** The checkpoint. */
+  path: string;
+  /** The network's own weights and buffers in state-dict order, without what an optimizer left. */
+  tensors: StoredTensors;
+  /** What the checkpoint says of its network, if it was written here. */
+  info: NetworkInfo | null;
+  /** Metadata or scalars beside the weights. */
+  extra: Record<string, unknown>;
+  /** The network itself, for formats that need more than weights. The caller disposes it. */
+  load(): Promise<LoadedNetwork>;
+}
+
+/** Writes `out` and returns what is worth telling beside size and path. */
+export type Exporter = (source: ExportSource, out: string) => Promise<Record<string, unknown>>;
+
+interface Format {
+  /** Endings of file names that mean this format. */
+  extensions: readonly string[];
+  write: Exporter;
+}
+
+export const exporters: Readonly<Record<string, Format>> = {
+  safetensors: {
+    extensions: ['.safetensors'],
+    async write({ tensors, extra }, out) {
+      // What a checkpoint of ours says of its network goes along, so that the file is one too.
+      const kept = ['format', 'network', 'metrics', 'epoch'].filter((key) => typeof extra[key] === 'string');
+      writeSafetensors(out, tensors, Object.fromEntries(kept.map((key) => [key, extra[key] as string])));
+      return {};
+    },
+  },
+  pth: {
+    extensions: ['.pth', '.pt'],
+    async write({ tensors }, out) {
+      writePth(out, tensors);
+      return {};
+    },
+  },
+};
+
+export const exportFormats: readonly string[] = Object.keys(exporters);
+
+export interface ExportOptions {
+  /** Where the ending of `out` does not say it. */
+  format?: string;
+  out: string;
+  /** Architecture, where the file does not say it and the format needs it. */
+  model?: string;
+  /** Data set whose classes and picture size it is for, where the file does not say it and the format needs it. */
+  data?: string;
+}
+
+export interface Exported {
+  checkpoint: string;
+  format: string;
+  file: string;
+  bytes: number;
+  tensors: number;
+  [fact: string]: unknown;
+}
+
+/** The format of a file to be written: asked for, or by its ending. */
+function formatOf({ format, out }: ExportOptions): string {
+  if (format !== undefined) {
+    if (!Object.hasOwn(exporters, format)) throw unknownName('format', format, exportFormats);
+    return format;
+  }
+  const ending = extname(out).toLowerCase();
+  const found = exportFormats.find((name) => exporters[name]!.extensions.includes(ending));
+  if (!found) {
+    throw new UserError(`the name ${out} does not say which format to write`, {
+      hint: `give --format ${exportFormats.join(', --format ')}`,
+    });
+  }
+  return found;
+}
+
+/**
+ * Write a checkpoint's network as safetensors, as a .pth that PyTorch loads (`torch.load(file, weights_only=True)` is the
+ * state dict), or in any other format of `exporters`.
+ *
+ * @example
+ * await exportCheckpoint('runs/student/last.safetensors', { out: 'student.pth' });
+ * @throws UserError for an unknown format, or a file that is not weights
+ */
+export async function exportCheckpoint(path: string, options: ExportOptions): Promise<Exported> {
+  const format = formatOf(options);
+  const read = await readWeights(path);
+  const info = read.format === 'safetensors' ? networkOf(path, read.extra as Record<string, string>) : null;
+  const source: ExportSource = {
+    path,
+    tensors: networkTensors(read.tensors),
+    info,
+    extra: read.extra,
+    load() {
+      const data = options.data ? datasetInfo(options.data) : info && { classes: info.classes, size: info.imageSize };
+      if (!data) {
+        throw new UserError(`${path} does not say how many classes and which size of picture its network is for`, {
+          hint: 'name the data set with --data, or bring the file in with thrive import first',
+        });
+      }
+      return loadNetwork(path, {
+        ...(options.model ? { model: options.model } : {}),
+        classes: data.classes,
+        imageSize: data.size,
+        modelFlag: '--model',
+      });
+    },
+  };
+  const facts = await exporters[format]!.write(source, options.out);
+  return {
+    checkpoint: path,
+    format,
+    file: options.out,
+    bytes: statSync(options.out).size,
+    tensors: source.tensors.size,
+    ...facts,
+  };
+}
