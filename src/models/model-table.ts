@@ -1,3 +1,4 @@
+import type { ImageModel } from './image-model.ts';
 import { createEmptyModel, modelNames } from './registry.ts';
 import { measure } from './summary.ts';
 
@@ -15,24 +16,26 @@ export interface ModelRow {
 }
 
 /**
- * The architectures with their sizes. Runs one blank picture of `imageSize` pixels through each, and frees it before the next:
- * all of them take some seconds.
+ * The sizes of one network, which is left as it was. Runs one blank picture of `imageSize` pixels through it.
+ *
+ * @throws UserError where the pictures are too small for it
  */
+export function modelRow(name: string, model: ImageModel, imageSize: number): ModelRow {
+  let tapShapes: number[][] = [];
+  const { parameters, weightParameters, multiplyAdds } = measure(model, { imageSize }, (picture) => {
+    tapShapes = model.features(picture).taps.map((tap) => tap.shape.slice(1));
+  });
+  return { name, parameters, weightParameters, multiplyAdds, tapShapes };
+}
+
+/** The architectures with their sizes, one after the other, each freed before the next: all of them take some seconds. */
 export function* modelTable(
   imageSize: number,
   classes: number,
   names: readonly string[] = modelNames,
 ): Generator<ModelRow> {
   for (const name of names) {
-    const model = createEmptyModel(name, { classes, imageSize });
-    try {
-      let tapShapes: number[][] = [];
-      const { parameters, weightParameters, multiplyAdds } = measure(model, { imageSize }, (picture) => {
-        tapShapes = model.features(picture).taps.map((tap) => tap.shape.slice(1));
-      });
-      yield { name, parameters, weightParameters, multiplyAdds, tapShapes };
-    } finally {
-      model.dispose();
-    }
+    using model = createEmptyModel(name, { classes, imageSize });
+    yield modelRow(name, model, imageSize);
   }
 }

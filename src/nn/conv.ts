@@ -32,6 +32,8 @@ export class Conv2d extends Module {
   readonly init: LayerInit;
   weight: Tensor;
   bias: Tensor | null;
+  /** Set to false where somebody looks at this layer's own output: `foldBatchNorm` then leaves it as it is. */
+  foldable = true;
 
   constructor(inChannels: number, outChannels: number, kernelSize: number, options: ConvOptions = {}) {
     super();

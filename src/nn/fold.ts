@@ -53,7 +53,7 @@ export function foldBatchNorm<T extends Module>(model: T): T {
   }
   for (const [path, module] of modules) {
     for (const [conv, norm] of module.batchNormPairs()) {
-      if (norm.folded) continue;
+      if (norm.folded || !conv.foldable) continue;
       if (conv.outChannels !== norm.features) {
         throw new TypeError(
           `foldBatchNorm: '${path}' pairs a convolution to ${conv.outChannels} channels with a batch norm of ${norm.features}`,
