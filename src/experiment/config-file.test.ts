@@ -68,9 +68,24 @@ test('the library there is the library here, not a copy', async () => {
 describe('refused with the file’s name', () => {
   test.each([
     ['broken JSON', 'bad.json', '{ "model": ', /^cannot read the configuration in .*bad\.json: .*JSON/],
-    ['broken TypeScript', 'bad.ts', 'export default {', /^cannot read the configuration in .*bad\.ts: /],
-    ['one that throws', 'throws.ts', `throw new Error('no such day');`, /throws\.ts: no such day/],
-    ['a missing import', 'lost.ts', `import './nowhere.ts';\nexport default {};`, /lost\.ts: .*nowhere/],
+    [
+      'broken TypeScript',
+      'bad.ts',
+      'export default {',
+      /^cannot read the configuration in .*bad\.ts, line 1: ParseError: Unexpected token$/,
+    ],
+    [
+      'one that throws',
+      'throws.ts',
+      `const today: number = 1;\nthrow new Error('no such day');`,
+      /throws\.ts, line 2: no such day/,
+    ],
+    [
+      'a missing import',
+      'lost.ts',
+      `import './nowhere.ts';\nexport default {};`,
+      /lost\.ts, line 1: Cannot find module '\.\/nowhere\.ts'$/,
+    ],
     ['a number', 'number.json', '5', /number\.json does not export a configuration object/],
     ['a list', 'list.ts', 'export default [1];', /list\.ts does not export a configuration object/],
     ['null', 'null.json', 'null', /null\.json does not export a configuration object/],
