@@ -9,6 +9,7 @@ import { registerDoctor } from './commands/doctor.ts';
 import { registerEval } from './commands/eval.ts';
 import { registerExport } from './commands/export.ts';
 import { registerQuickstart } from './commands/quickstart.ts';
+import { registerScore } from './commands/score.ts';
 import { registerDistill, registerTrain } from './commands/train.ts';
 import { exitCodes, reportError } from './output.ts';
 
@@ -35,6 +36,7 @@ Examples:
     registerTrain,
     registerDistill,
     registerEval,
+    registerScore,
     registerExport,
     registerBench,
     registerQuickstart,

@@ -160,3 +160,34 @@ export function transferProgress(stream: Stream = process.stderr): {
     },
   };
 }
+
+/** A bar with speed and time left, for work that goes through so many pictures. Started when it is made. */
+export function pictureProgress(
+  what: string,
+  stream: Stream = process.stderr,
+  now: () => number = () => performance.now() / 1000,
+): { update(done: number, total: number): void; end(): void } {
+  const live = isLive(stream);
+  let drawnAt = Number.NEGATIVE_INFINITY;
+  let dirty = false;
+  let began: number | undefined;
+  return {
+    update(done, total) {
+      const time = now();
+      began ??= time;
+      if (done < total && time - drawnAt < (live ? DRAW_SECONDS : PLAIN_SECONDS)) return;
+      drawnAt = time;
+      const speed = done / (time - began);
+      const left = Number.isFinite(speed)
+        ? `  ${speed.toFixed(0)} images/s  ${duration((total - done) / speed)} left`
+        : '';
+      const text = `${what} ${bar(done / total)} ${done.toLocaleString('en-US')}/${total.toLocaleString('en-US')}${left}`;
+      stream.write(live ? `\r\x1b[2K${clip(text, stream)}` : `${text}\n`);
+      dirty = live;
+    },
+    end() {
+      if (dirty) stream.write('\r\x1b[2K');
+      dirty = false;
+    },
+  };
+}

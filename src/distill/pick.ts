@@ -119,7 +119,7 @@ export function pick(input: PickInput): Picked {
 }
 
 /** What was picked out of a pool [size, …], pictures or logits, in its layout. */
-export function takePicked(pool: Tensor, { indices }: Picked): Tensor {
+export function takePicked(pool: Tensor, { indices }: Pick<Picked, 'indices'>): Tensor {
   return tidy(() => {
     const places = tensor(indices, { dtype: 'int64', device: pool.device });
     const channelsLast = pool.ndim === 4 && !pool.isContiguous() && pool.isContiguous('channelsLast');

@@ -6,6 +6,9 @@ export {
   evaluateCheckpoint,
 } from './evaluate-checkpoint.ts';
 export { type Fingerprint, fileHash, fingerprint, type TeacherIdentity, teacherIdentity } from './fingerprint.ts';
+export type { CheckpointOptions, JudgeOptions, LeftOut } from './judges.ts';
 export { type LoadedNetwork, type LoadNetworkOptions, loadNetwork } from './load-network.ts';
 export { type Reporter, type RunOptions, type RunSummary, runExperiment } from './run.ts';
 export { type MetricsRecord, RunFolder, type RunRecord } from './run-folder.ts';
+export { type AugmentationScore, type SchemeScore, type ScoreOptions, scoreAugmentations } from './score.ts';
+export { parseViews, type ViewSpec, viewName, viewTitle } from './views.ts';
