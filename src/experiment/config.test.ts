@@ -246,6 +246,8 @@ describe('a second view', () => {
     [distill({ scheme: 'cutmix', pick: { criterion: 'kl', keep: 1 } }), /kept share/],
     [distill({ scheme: 'cutmix', pick: { criterion: 'kl', kep: 1 } }), /did you mean 'strong\.pick\.keep'\?/],
     [distill({ scheme: 'cutmix', weight: -1 }), /--strong-weight/],
+    [distill({ scheme: 'cutmix', weight: 0 }), /--strong-weight 0: nothing would be learnt/],
+    [distill({ scheme: 'mixup' }, { batchSize: 1 }), /--batch-size 1 leaves it none to mix/],
     [distill({ scheme: 'flip', labels: 'mixed' }), /needs an augmentation that mixes/],
     [distill({ scheme: 'mixup', labels: 'mixed', pick: { criterion: 'random' } }), /do not go together/],
     [distill({ scheme: 'cutmix' }, { kd: { alpha: 0 } }), /weight 0/],
