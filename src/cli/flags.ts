@@ -21,6 +21,13 @@ export function positiveInteger(text: string): number {
 
 export const integers = (text: string): number[] => text.split(',').map((part) => positiveInteger(part.trim()));
 
+/** Names or paths between commas. */
+export function names(text: string): string[] {
+  const list = text.split(',').map((part) => part.trim());
+  if (list.includes('')) throw new InvalidArgumentError('A name between the commas is missing.');
+  return list;
+}
+
 export interface DataFlags {
   data?: string;
   dataDir?: string;

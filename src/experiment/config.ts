@@ -12,6 +12,7 @@ const fraction = z.number().min(0).lt(1);
 const positive = z.number().positive().finite();
 const count = z.int().positive();
 const weight = z.number().nonnegative().finite();
+const taps = z.array(z.string().min(1)).min(1);
 
 /** What each kind of schedule takes beside its kind. */
 const scheduleShapes = {
@@ -39,7 +40,7 @@ const scheduleSchema = z.discriminatedUnion('kind', [
 const teacherShape = {
   /** A .pth or .safetensors file. */
   checkpoint: z.string().min(1),
-  /** Its architecture; checkpoints written here say it themselves. */
+  /** Its architecture, or a file that exports the network; checkpoints written here say it themselves. */
   model: z.string().min(1).optional(),
 };
 
@@ -88,8 +89,15 @@ const configShape = {
   holdout: fraction.default(0),
   /** Measure after every so many epochs, and after the last. */
   evaluateEvery: count.default(1),
-  /** The network that is trained. */
+  /** The network that is trained: an architecture's name, or the path of a file that exports one. */
   model: z.string().min(1),
+  /** Paths of modules whose outputs are the feature taps that losses compare, instead of the network's own: stem, stages. */
+  studentTaps: taps.optional(),
+  teacherTaps: taps.optional(),
+  /** A file of weights to start from, instead of drawn ones. */
+  init: z.string().min(1).optional(),
+  /** With `init`: all but the last linear layer, which is drawn, as for other classes. */
+  resetHead: z.boolean().optional(),
   teacher: z.strictObject(teacherShape).optional(),
   epochs: count.default(240),
   batchSize: count.default(64),
@@ -237,8 +245,21 @@ function complain(issue: z.core.$ZodIssue, value: Record<string, unknown>): stri
   return `${where}: ${message}, got ${shown(given)}`;
 }
 
+/** What cannot be asked of the networks. */
+function checkNetworks({ task, studentTaps, teacherTaps, init, resetHead }: Parsed): void {
+  if (task === 'train' && (studentTaps || teacherTaps)) {
+    const flag = studentTaps ? '--student-taps' : '--teacher-taps';
+    throw new UserError(`${flag}: plain training compares no features`, { hint: 'thrive distill does' });
+  }
+  if (resetHead && init === undefined) {
+    throw new UserError('--reset-head is for weights that are loaded: all are drawn here', {
+      hint: 'give --init FILE',
+    });
+  }
+}
+
 /** What cannot be asked of a second view. */
-function checkStrong({ task, strong, kd }: Parsed): void {
+function checkStrong({ task, strong, kd, batchSize }: Parsed): void {
   if (!strong) return;
   if (task === 'train') {
     throw new UserError('--augment makes a second view for a teacher to label; plain training has no teacher', {
@@ -246,6 +267,11 @@ function checkStrong({ task, strong, kd }: Parsed): void {
     });
   }
   if (strong.pick) checkPickOptions(strong.pick);
+  if (batchSize === 1 && schemeByName(strong.scheme).mixes) {
+    throw new UserError(`--augment ${strong.scheme} mixes pictures of a batch, and --batch-size 1 leaves it none to mix`, {
+      hint: 'give --batch-size 2 or more',
+    });
+  }
   if (strong.labels === 'mixed') {
     if (!schemeByName(strong.scheme).mixes) {
       throw new UserError(`--strong-labels mixed needs an augmentation that mixes pictures, not ${strong.scheme}`, {
@@ -257,6 +283,11 @@ function checkStrong({ task, strong, kd }: Parsed): void {
   }
   if (strong.labels === 'teacher' && kd.alpha === 0 && strong.weight === undefined) {
     throw new UserError('--augment has weight 0, as --alpha is 0', { hint: 'give --strong-weight' });
+  }
+  if (strong.weight === 0) {
+    throw new UserError(`--strong-weight 0: nothing would be learnt from the ${strong.scheme} view`, {
+      hint: 'leave out --augment, or give it a weight above 0',
+    });
   }
 }
 
@@ -296,6 +327,7 @@ export function resolveConfig(input: unknown): Config {
   if (rest.task === 'train' && rest.teacher) {
     throw new UserError('plain training uses no teacher', { hint: 'thrive distill learns from one' });
   }
+  checkNetworks(rest);
   checkStrong(rest);
   const late = schedule.kind === 'step' ? schedule.milestones?.find((milestone) => milestone >= epochs) : undefined;
   if (late !== undefined) throw new UserError(`--milestones: ${late} is not before the last of ${epochs} epochs`);

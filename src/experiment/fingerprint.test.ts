@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type StoredTensor, writeSafetensors } from '../formats/index.ts';
 import { type Config, type ConfigInput, configKeys, resolveConfig } from './config.ts';
@@ -98,11 +99,22 @@ describe('a fingerprint', () => {
   });
 
   test('every setting either counts or is named here as one that does not', () => {
-    const optional = { limitTrain: 1, limitTest: 1, threads: 1, dataDir: 'x', strong: { scheme: 'cutmix' } };
+    const optional = {
+      limitTrain: 1,
+      limitTest: 1,
+      threads: 1,
+      dataDir: 'x',
+      strong: { scheme: 'cutmix' },
+      studentTaps: ['layer1'],
+      teacherTaps: ['layer1'],
+      init: fileURLToPath(import.meta.url),
+      resetHead: true,
+    };
     const config = resolveConfig({ ...base, ...optional });
     expect(Object.keys(config).sort()).toEqual([...configKeys].sort());
     const { fields } = fingerprint(config, teacher);
-    const machine = ['dataDir', 'device', 'evaluateEvery', 'seed', 'threads'];
+    const machine = ['dataDir', 'device', 'evaluateEvery', 'seed', 'threads', 'resetHead'];
+    expect(fields.init).toMatchObject({ resetHead: true });
     expect([...Object.keys(fields), ...machine].sort()).toEqual([...Object.keys(config), 'protocol'].sort());
   });
 });

@@ -1,19 +1,18 @@
 /** @file What makes two runs comparable or not, in one short word and in full. */
 import { createHash } from 'node:crypto';
-import { readFileBytes } from '../formats/file-bytes.ts';
+import { UserError } from '../base/errors.ts';
 import { checkpointNetwork } from '../train/checkpoint.ts';
 import type { Config } from './config.ts';
+import { fileHash } from './file-hash.ts';
+import { findModel, modelFile, modelLabel } from './model-reference.ts';
+
+export { fileHash };
 
 export interface Fingerprint {
   /** First 12 hexadecimal digits of the fields' SHA-256. */
   id: string;
   /** Everything that changes what a run's numbers mean, but not the seed, machine or folders. */
   fields: Record<string, unknown>;
-}
-
-/** SHA-256 of a file, in hexadecimal. */
-export function fileHash(path: string): string {
-  return createHash('sha256').update(readFileBytes(path).data).digest('hex');
 }
 
 function canonical(value: unknown): unknown {
@@ -26,14 +25,29 @@ function canonical(value: unknown): unknown {
 /** What tells a teacher from any other: its weights, and the network they are put into. */
 export interface TeacherIdentity {
   model: string | null;
+  /** Of the file that makes the network, where one does. */
+  modelSha256?: string | undefined;
   sha256: string;
 }
 
 /** Who the teacher of a configuration is. Reads its file. */
 export function teacherIdentity(config: Config): TeacherIdentity | null {
   if (!config.teacher) return null;
-  const { checkpoint, model = checkpointNetwork(checkpoint)?.model ?? null } = config.teacher;
-  return { model, sha256: fileHash(checkpoint) };
+  const { checkpoint } = config.teacher;
+  const info = checkpointNetwork(checkpoint);
+  const model = config.teacher.model ?? (info && findModel(info, checkpoint).reference);
+  const sha256 = fileHash(checkpoint);
+  return model === null ? { model, sha256 } : { ...networkIdentity(model), sha256 };
+}
+
+/** A network's name, and the hash of the file that makes it: where that lies makes no difference. */
+function networkIdentity(reference: string): { model: string; modelSha256?: string | undefined } {
+  return { model: modelLabel(reference), modelSha256: modelFile(reference)?.sha256 };
+}
+
+/** What the weights are when training starts, where they are not drawn. */
+function startIdentity({ init, resetHead }: Config): { sha256: string; resetHead: boolean } | undefined {
+  return init === undefined ? undefined : { sha256: fileHash(init), resetHead: resetHead === true };
 }
 
 /** The same for runs whose numbers may be compared as repetitions of one experiment. */
@@ -45,12 +59,17 @@ export function fingerprint(config: Config, teacher: TeacherIdentity | null): Fi
     device: _device,
     threads: _threads,
     teacher: _teacher,
+    init: _init,
+    resetHead: _resetHead,
+    model,
     kd,
     evaluateEvery: _every,
     ...rest
   } = config;
   const fields = {
     ...rest,
+    ...networkIdentity(model),
+    init: startIdentity(config),
     protocol:
       config.holdout > 0 ? 'last epoch on the test set; best chosen on a dev split' : 'last epoch on the test set',
     teacher,
@@ -59,4 +78,22 @@ export function fingerprint(config: Config, teacher: TeacherIdentity | null): Fi
   const ordered = canonical(fields) as Record<string, unknown>;
   const id = createHash('sha256').update(JSON.stringify(ordered)).digest('hex').slice(0, 12);
   return { id, fields: ordered };
+}
+
+/**
+ * Refuse to continue a run whose files are not as they were.
+ *
+ * @throws UserError naming the file: the network's, the teacher's, the weights it started from
+ */
+export function checkSameRun(run: string, saved: Fingerprint, now: Fingerprint): void {
+  if (saved.id === now.id) return;
+  const differs = (key: string): boolean => JSON.stringify(saved.fields[key]) !== JSON.stringify(now.fields[key]);
+  const files = { modelSha256: 'network', teacher: 'teacher', init: '--init' };
+  const changed = Object.entries(files).flatMap(([key, name]) => (differs(key) ? [name] : []));
+  throw new UserError(
+    changed.length > 0
+      ? `${run} was started with another ${changed.join(' and another ')} file than now`
+      : `${run} was started with other settings than now, or by another version`,
+    { hint: changed.length > 0 ? 'put the file back as it was, or start a new run' : 'start a new run' },
+  );
 }

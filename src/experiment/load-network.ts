@@ -1,78 +1,87 @@
 import { UserError } from '../base/errors.ts';
 import { readWeights } from '../formats/index.ts';
-import { createEmptyModel, type ImageModel, modelNames } from '../models/index.ts';
-import type { LoadReport } from '../nn/index.ts';
+import { type ImageModel, modelNames } from '../models/index.ts';
 import { tidy } from '../torch/index.ts';
 import { type NetworkInfo, networkOf, networkTensors } from '../train/checkpoint.ts';
 import { checkFinite, fromStored } from '../train/weights.ts';
+import { loadWithNewHead, otherClasses } from './head.ts';
+import { findModel, isModelFile } from './model-reference.ts';
+import { modelSource } from './model-source.ts';
 
 export interface LoadNetworkOptions {
-  /** Architecture; files written here say it themselves. */
-  model?: string;
+  /** Architecture, or the path of a file that exports the network; files written here say it themselves. */
+  model?: string | undefined;
   /** Classes of the data it will be used on. */
   classes: number;
   imageSize: number;
   /** The flag that names the architecture, for the error that asks for it. */
   modelFlag: string;
+  /** Paths of the modules that are the feature taps, instead of the network's own taps. */
+  taps?: readonly string[] | undefined;
+  /** Load all but the last linear layer, which is drawn from this seed: for weights of other classes. */
+  resetHead?: { seed: number } | undefined;
+  /** What to do about weights of other classes, for the error. */
+  classesHint?: string;
 }
 
 export interface LoadedNetwork {
   network: ImageModel;
+  /** The name of its architecture, or the path of its file. */
   model: string;
   /** What the file says of itself, if it was written here. */
   info: NetworkInfo | null;
   /** Scalars a PyTorch checkpoint holds beside the weights (epoch, accuracy, …), or a safetensors file's metadata. */
   extra: Record<string, unknown>;
+  /** What the person should know: the file that makes the network is not as it was. */
+  notes: string[];
 }
 
-/**
- * The classes of weights that differ from a network's in nothing but the classifier: it alone has two dimensions, and as many
- * columns as the network's own.
- */
-function otherClasses({
-  missing,
-  unexpected,
-  mismatched,
-}: LoadReport): { found: number; expected: number } | undefined {
-  if (missing.length + unexpected.length > 0 || mismatched.length > 2) return undefined;
-  const classifier = mismatched.find(({ expected, found }) => expected.length === 2 && found.length === 2);
-  if (!classifier || classifier.expected[1] !== classifier.found[1]) return undefined;
-  const [found, expected] = [classifier.found[0]!, classifier.expected[0]!];
-  const fits = mismatched.every((tensor) => tensor.found[0] === found && tensor.expected[0] === expected);
-  return fits ? { found, expected } : undefined;
+/** Where the network is made: as asked for, or as the file says. */
+function referenceOf(
+  path: string,
+  { model, modelFlag }: LoadNetworkOptions,
+  info: NetworkInfo | null,
+): { reference: string; changed: boolean } {
+  if (model) return { reference: model, changed: false };
+  if (!info) {
+    throw new UserError(`${path} does not say which architecture its weights are for`, {
+      hint: `name it with ${modelFlag}; known: ${modelNames.join(', ')}`,
+    });
+  }
+  const found = findModel(info, path);
+  if (!info.modelFile && !modelNames.includes(info.model)) {
+    throw new UserError(`${path} says that its weights are for '${info.model}', which is not known here`, {
+      hint: `name the architecture with ${modelFlag}; known: ${modelNames.join(', ')}`,
+    });
+  }
+  return found;
 }
 
 /** Build a network and load its weights from a file: ours, any safetensors file, or a PyTorch checkpoint of either format. */
 export async function loadNetwork(path: string, options: LoadNetworkOptions): Promise<LoadedNetwork> {
+  const { classes, imageSize, taps, resetHead } = options;
   const { tensors, extra, format } = await readWeights(path);
   const info = format === 'safetensors' ? networkOf(path, extra as Record<string, string>) : null;
-  const model = options.model ?? info?.model;
-  if (!model) {
-    throw new UserError(`${path} does not say which architecture its weights are for`, {
-      hint: `name it with ${options.modelFlag}; known: ${modelNames.join(', ')}`,
-    });
-  }
-  if (!options.model && !modelNames.includes(model)) {
-    throw new UserError(`${path} says that its weights are for '${model}', which is not known here`, {
-      hint: `name the architecture with ${options.modelFlag}; known: ${modelNames.join(', ')}`,
-    });
-  }
+  const { reference, changed } = referenceOf(path, options, info);
+  const source = await modelSource(reference);
   const own = networkTensors(tensors);
-  const network = createEmptyModel(model, { classes: options.classes, imageSize: options.imageSize });
+  const network = source.createEmpty({ classes, imageSize, taps });
   try {
-    const classes = otherClasses(network.compareStateDict(own));
-    if (classes) {
-      throw new UserError(`${path} was trained for ${classes.found} classes, the data has ${classes.expected}`, {
-        hint: 'choose the data set it was trained on, or other weights',
+    const other = resetHead ? undefined : otherClasses(network.compareStateDict(own));
+    if (other) {
+      throw new UserError(`${path} was trained for ${other.found} classes, the data has ${other.expected}`, {
+        hint: options.classesHint ?? 'choose the data set it was trained on, or other weights',
       });
     }
     tidy(() => {
-      network.loadStateDict(fromStored(own), { from: path });
+      if (resetHead) loadWithNewHead(network, fromStored(own), { ...resetHead, from: path });
+      else network.loadStateDict(fromStored(own), { from: path });
       checkFinite(network.stateDict(), path);
     });
   } catch (error) {
     network.dispose();
     throw error;
   }
-  return { network, model, info, extra };
+  const notes = changed ? [`note: ${reference} is not as it was when ${path} was trained`] : [];
+  return { network, model: isModelFile(reference) ? reference : source.name, info, extra, notes };
 }

@@ -2,6 +2,7 @@
 import { resolve } from 'node:path';
 import { UserError } from '../base/errors.ts';
 import { type Config, type ConfigInput, flagOf, resolveConfig } from './config.ts';
+import { isModelFile } from './model-reference.ts';
 
 type Settings = Partial<ConfigInput>;
 
@@ -32,8 +33,8 @@ export const mergeSettings = (under: Settings, over: Settings): Settings =>
   merge(spelledOut(under), spelledOut(over)) as Settings;
 
 /**
- * Settings that may change between a run and its continuation: they are about the machine, not the experiment. A teacher file
- * may have moved; whether it is still the same is for its hash to say.
+ * Settings that may change between a run and its continuation: they are about the machine, not the experiment. A file may have
+ * moved; whether it is still the same is for its hash to say.
  */
 const machineSettings: ReadonlySet<string> = new Set([
   'dataDir',
@@ -41,7 +42,12 @@ const machineSettings: ReadonlySet<string> = new Set([
   'device',
   'evaluateEvery',
   'teacher.checkpoint',
+  'init',
 ]);
+
+const movedFile = (path: readonly string[], ...values: unknown[]): boolean =>
+  ['model', 'teacher.model'].includes(path.join('.')) &&
+  values.every((value) => typeof value === 'string' && isModelFile(value));
 
 /** Paths of the settings in which two configurations differ. */
 function differences(a: unknown, b: unknown, path: readonly string[] = []): string[][] {
@@ -66,6 +72,7 @@ export function continueConfig(saved: Config, settings: Settings): Config {
   const now = resolveConfig(mergeSettings(saved, settings));
   for (const path of differences(saved, now)) {
     if (machineSettings.has(path.join('.'))) continue;
+    if (movedFile(path, at(saved, path), at(now, path))) continue;
     const [has, had] = [now, saved].map((config) => JSON.stringify(at(config, path)));
     const from = had === undefined ? 'the run to resume, which has none' : `the ${had} of the run to resume`;
     throw new UserError(`${flagOf(path, saved.task) ?? path.join('.')} ${has ?? 'missing'} differs from ${from}`, {
@@ -77,10 +84,21 @@ export function continueConfig(saved: Config, settings: Settings): Config {
 
 /** A configuration that means the same in any working folder. */
 export function withAbsolutePaths(config: Config): Config {
-  const { dataDir, teacher } = config;
+  const { dataDir, teacher, model, init } = config;
+  const network = (reference: string): string => (isModelFile(reference) ? resolve(reference) : reference);
   return {
     ...config,
+    model: network(model),
     ...(dataDir ? { dataDir: resolve(dataDir) } : {}),
-    ...(teacher ? { teacher: { ...teacher, checkpoint: resolve(teacher.checkpoint) } } : {}),
+    ...(init ? { init: resolve(init) } : {}),
+    ...(teacher
+      ? {
+          teacher: {
+            ...teacher,
+            checkpoint: resolve(teacher.checkpoint),
+            ...(teacher.model ? { model: network(teacher.model) } : {}),
+          },
+        }
+      : {}),
   };
 }

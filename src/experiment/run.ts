@@ -6,7 +6,7 @@ import { batchCount } from '../data/batches.ts';
 import { datasetInfo } from '../data/index.ts';
 import { criterionNeeds } from '../distill/pick.ts';
 import { Teacher } from '../distill/teacher.ts';
-import { checkModelName, createModel, type ImageModel } from '../models/index.ts';
+import type { ImageModel } from '../models/index.ts';
 import { checkDevice, defaultThreads, engineInfo, setNumThreads } from '../torch/index.ts';
 import { loadTraining, type NetworkInfo, saveNetwork, saveTraining } from '../train/checkpoint.ts';
 import { distillation } from '../train/distillation.ts';
@@ -23,11 +23,13 @@ import {
 import { supervised, type Task } from '../train/task.ts';
 import { type Config, type ConfigInput, resolveConfig } from './config.ts';
 import { loadTrainData, normalizationOf, standardOptions } from './data.ts';
-import { type Fingerprint, fingerprint, teacherIdentity } from './fingerprint.ts';
+import { checkSameRun, type Fingerprint, fingerprint, teacherIdentity } from './fingerprint.ts';
 import { loadNetwork } from './load-network.ts';
 import { continueConfig, withAbsolutePaths } from './merge.ts';
+import { checkModel, modelFile, modelLabel } from './model-reference.ts';
 import { RunFolder, type RunRecord } from './run-folder.ts';
 import { lockRun } from './run-lock.ts';
+import { makeStudent } from './student.ts';
 import { packageVersion } from './version.ts';
 
 /** What a finished run is worth. The headline (`top1`, `top5`, `loss`) is the last epoch's, on the test set. */
@@ -87,7 +89,7 @@ function trainOptions(config: Config): TrainOptions {
   };
 }
 
-async function loadTeacher(config: Config, options: TrainOptions): Promise<Teacher> {
+async function loadTeacher(config: Config, options: TrainOptions, reporter: Reporter): Promise<Teacher> {
   const info = datasetInfo(config.data);
   const { checkpoint, model } = config.teacher!;
   const loaded = await loadNetwork(checkpoint, {
@@ -95,7 +97,11 @@ async function loadTeacher(config: Config, options: TrainOptions): Promise<Teach
     classes: info.classes,
     imageSize: info.size,
     modelFlag: '--teacher-model',
+    taps: config.teacherTaps,
+    classesHint:
+      'choose the data set it was trained on, other weights, or train it on this one first: thrive train --init FILE --reset-head',
   });
+  for (const note of loaded.notes) reporter.note?.(note);
   if (options.channelsLast) loaded.network.to({ memoryFormat: 'channelsLast' });
   return new Teacher(loaded.network.to({ device: options.device }), {
     normalization: loaded.info?.normalization ?? options.normalization,
@@ -108,8 +114,8 @@ async function loadTeacher(config: Config, options: TrainOptions): Promise<Teach
 /** Checks that need nothing loaded: names, device, threads. */
 function checkNames(config: Config): void {
   datasetInfo(config.data);
-  checkModelName(config.model);
-  if (config.teacher?.model) checkModelName(config.teacher.model);
+  checkModel(config.model);
+  if (config.teacher?.model) checkModel(config.teacher.model);
 }
 
 /**
@@ -134,11 +140,7 @@ export async function runExperiment(
   const options = trainOptions(config);
   const info = datasetInfo(config.data);
   const print = fingerprint(config, teacherIdentity(config));
-  if (opened && opened.record.fingerprint.id !== print.id) {
-    throw new UserError(`${out} was started with other settings or another teacher file than now`, {
-      hint: 'put the teacher file back as it was, or start a new run',
-    });
-  }
+  if (opened) checkSameRun(out, opened.record.fingerprint, print);
   const run = opened?.run ?? RunFolder.create(out);
 
   const owned: { dispose(): void }[] = [];
@@ -149,9 +151,9 @@ export async function runExperiment(
   try {
     own({ dispose: lockRun(out) });
     // What is wrong most easily comes first: a file of weights, before seconds go by with the data.
-    const teacher = config.teacher ? own(await loadTeacher(config, options)) : null;
+    const teacher = config.teacher ? own(await loadTeacher(config, options, reporter)) : null;
     setNumThreads(config.threads ?? defaultThreads());
-    const student = own(createModel(config.model, { classes: info.classes, imageSize: info.size, seed: config.seed }));
+    const student = own(await makeStudent(config, info));
     reporter.note?.(`loading ${config.data}`);
     const data = own(loadTrainData(config));
     checkLastBatch(config, data.train.count);
@@ -165,8 +167,10 @@ export async function runExperiment(
       run.writeRecord(record);
     }
 
+    const file = modelFile(config.model);
     const network: NetworkInfo = {
-      model: config.model,
+      model: modelLabel(config.model),
+      ...(file ? { modelFile: file } : {}),
       classes: info.classes,
       imageSize: info.size,
       data: config.data,
@@ -346,7 +350,7 @@ function summarize(
   return {
     task: config.task,
     data: config.data,
-    model: config.model,
+    model: modelLabel(config.model),
     seed: config.seed,
     epochs: config.epochs,
     top1: last.test.top1,

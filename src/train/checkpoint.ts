@@ -24,7 +24,10 @@ const channels = z.array(z.number()).min(1);
 
 /** What a checkpoint says about its network, so that it can be rebuilt without the run's folder. */
 export interface NetworkInfo {
+  /** An architecture's name, or the name of the file that makes the network. */
   model: string;
+  /** That file, where it was and what it held. */
+  modelFile?: { path: string; sha256: string } | undefined;
   classes: number;
   imageSize: number;
   /** Name of the data set it was trained on, and how its pictures were normalised. */
@@ -35,6 +38,7 @@ export interface NetworkInfo {
 
 const networkSchema = z.object({
   model: z.string(),
+  modelFile: z.object({ path: z.string(), sha256: z.string() }).optional(),
   classes: whole,
   imageSize: whole,
   data: z.string(),

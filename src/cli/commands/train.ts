@@ -10,6 +10,7 @@ import {
   type EngineFlags,
   integer,
   integers,
+  names,
   number,
   positiveInteger,
 } from '../flags.ts';
@@ -22,6 +23,10 @@ interface RunFlags extends DataFlags, EngineFlags {
   student?: string;
   teacher?: string;
   teacherModel?: string;
+  studentTaps?: string[];
+  teacherTaps?: string[];
+  init?: string;
+  resetHead?: boolean;
   epochs?: number;
   lr?: number;
   momentum?: number;
@@ -73,6 +78,8 @@ function addRunFlags(command: Command): Command {
       '--base-augment <name>',
       'crop+flip, crop, flip or none, each picture with its own draw (default: crop+flip)',
     )
+    .option('--init <file>', 'start from the weights in this file: .pth or .safetensors')
+    .option('--reset-head', 'with --init: all but the last linear layer, which is drawn; for weights of other classes')
     .option('--seed <n>', 'everything random follows from it (default: 0)', integer);
   return addEngineFlags(command)
     .option('--config <file>', 'settings from a TypeScript, JavaScript or JSON file; flags win over it')
@@ -98,6 +105,10 @@ function settings(task: Task, flags: RunFlags): Partial<ConfigInput> {
     holdout: flags.holdout,
     evaluateEvery: flags.evaluateEvery,
     model: task === 'train' ? flags.model : flags.student,
+    studentTaps: flags.studentTaps,
+    teacherTaps: flags.teacherTaps,
+    init: flags.init,
+    resetHead: flags.resetHead,
     teacher: group({ checkpoint: teacher, model: teacherModel }),
     epochs: flags.epochs,
     batchSize: flags.batchSize,
@@ -147,6 +158,7 @@ const stamp = (): string => new Date().toISOString().slice(0, 19).replace('T', '
 async function configure(task: Task, flags: RunFlags): Promise<{ config: Config; out: string; resume: boolean }> {
   const { resolveConfig } = await import('../../experiment/config.ts');
   const { continueConfig, mergeSettings } = await import('../../experiment/merge.ts');
+  const { modelLabel } = await import('../../experiment/model-reference.ts');
   const { RunFolder } = await import('../../experiment/run-folder.ts');
   const fromFile = flags.config
     ? await (await import('../../experiment/config-file.ts')).readConfigFile(flags.config)
@@ -166,7 +178,8 @@ async function configure(task: Task, flags: RunFlags): Promise<{ config: Config;
     return { config: continueConfig(saved, { ...given, task }), out: folder, resume: true };
   }
   const config = resolveConfig({ ...given, task });
-  const name = `${stamp()}-${task}-${config.data}-${config.model}-s${config.seed}`;
+  const network = modelLabel(config.model).replace(/\.[cm]?[jt]s$/, '');
+  const name = `${stamp()}-${task}-${config.data}-${network}-s${config.seed}`;
   return { config, out: folder ?? join('runs', name), resume: false };
 }
 
@@ -223,7 +236,7 @@ export function registerTrain(program: Command): void {
     program
       .command('train')
       .description('Train a network with cross entropy: a teacher, or a student alone')
-      .option('--model <name>', 'the network: resnet8 … resnet110, resnet8x4, resnet32x4, …'),
+      .option('--model <name>', 'the network: see thrive models; or the path of a file that exports one'),
   )
     .addHelpText(
       'after',
@@ -242,8 +255,17 @@ export function registerDistill(program: Command): void {
       .command('distill')
       .description('Train a student from a frozen teacher (knowledge distillation)')
       .option('--teacher <file>', 'checkpoint of the teacher: .pth or .safetensors')
-      .option('--teacher-model <name>', 'its architecture, where the file does not say it')
-      .option('--student <name>', 'the network to train')
+      .option(
+        '--teacher-model <name>',
+        'its architecture (or a file that exports it), where the checkpoint does not say it',
+      )
+      .option('--student <name>', 'the network to train: see thrive models; or the path of a file that exports one')
+      .option(
+        '--student-taps <paths>',
+        "modules whose outputs are compared: conv1,layer1,layer2 (default: the network's own)",
+        names,
+      )
+      .option('--teacher-taps <paths>', 'the same in the teacher', names)
       .option('--gamma <weight>', 'weight of cross entropy with the labels (default: 0.1)', number)
       .option('--alpha <weight>', 'weight of KL(teacher || student) (default: 0.9)', number)
       .option('--temperature <t>', 'softens both outputs in the KL (default: 4)', number)

@@ -1,0 +1,75 @@
+/** @file What a setting may name as a network: an architecture here, or a file of the user's. Loads no engine. */
+import { existsSync, readdirSync } from 'node:fs';
+import { basename, dirname, join, resolve } from 'node:path';
+import { UserError } from '../base/errors.ts';
+import { nearest } from '../base/suggest.ts';
+import { checkModelName, modelNames } from '../models/index.ts';
+import type { NetworkInfo } from '../train/checkpoint.ts';
+import { fileHash } from './file-hash.ts';
+
+/** A path rather than a name: it has a slash, or ends like JavaScript or TypeScript. */
+export const isModelFile = (reference: string): boolean => /[\\/]/.test(reference) || /\.[cm]?[jt]s$/i.test(reference);
+
+/** A network's name for people and records: an architecture's own, a file's without its folders. */
+export const modelLabel = (reference: string): string => (isModelFile(reference) ? basename(reference) : reference);
+
+/**
+ * Refuse a network that is neither an architecture here nor a file that is there.
+ *
+ * @throws UserError naming the nearest architecture or file
+ */
+export function checkModel(reference: string): void {
+  if (!isModelFile(reference)) {
+    checkModelName(reference);
+    return;
+  }
+  if (existsSync(reference)) return;
+  const bare = basename(reference).replace(/\.[cm]?[jt]s$/i, '');
+  const architecture = nearest(bare, modelNames);
+  const folder = dirname(reference);
+  const near = existsSync(folder) ? nearest(basename(reference), readdirSync(folder)) : undefined;
+  throw new UserError(
+    `there is no file ${reference} to make a network from${near ? `; did you mean '${join(folder, near)}'?` : ''}`,
+    {
+      hint: architecture
+        ? `an architecture here is named without a path: ${architecture}`
+        : 'give the path of a file that exports a network, or the name of an architecture',
+    },
+  );
+}
+
+/** What tells the file of a network from any other: it goes into checkpoints and fingerprints. */
+export interface ModelFile {
+  /** Absolute, on the machine where it was used. */
+  path: string;
+  sha256: string;
+}
+
+/** The file of a reference to one; null for the name of an architecture. */
+export function modelFile(reference: string): ModelFile | null {
+  if (!isModelFile(reference)) return null;
+  checkModel(reference);
+  const path = resolve(reference);
+  return { path, sha256: fileHash(path) };
+}
+
+/**
+ * Where the network of a checkpoint is made now: its architecture's name, or the path of its file. A file is looked for where
+ * it was, in the working folder and beside the checkpoint; one whose content is as it was goes before one that changed.
+ *
+ * @throws UserError if it is nowhere, listing where it was looked for
+ */
+export function findModel(info: NetworkInfo, checkpoint: string): { reference: string; changed: boolean } {
+  const { model, modelFile: file } = info;
+  if (!file) return { reference: model, changed: false };
+  const places = [...new Set([file.path, resolve(model), resolve(dirname(checkpoint), model)])];
+  const there = places.filter((path) => existsSync(path));
+  const same = there.find((path) => fileHash(path) === file.sha256);
+  const reference = same ?? there[0];
+  if (!reference) {
+    throw new UserError(`${checkpoint} is of a network made by ${model}, which is not there any more`, {
+      hint: `looked for ${places.join(', ')}; put the file back at one of these`,
+    });
+  }
+  return { reference, changed: !same };
+}
