@@ -8,8 +8,11 @@ import { registerData } from './commands/data.ts';
 import { registerDoctor } from './commands/doctor.ts';
 import { registerEval } from './commands/eval.ts';
 import { registerExport } from './commands/export.ts';
+import { registerImport } from './commands/import.ts';
+import { registerModels } from './commands/models.ts';
 import { registerQuickstart } from './commands/quickstart.ts';
 import { registerScore } from './commands/score.ts';
+import { registerShowAugment } from './commands/show-augment.ts';
 import { registerDistill, registerTrain } from './commands/train.ts';
 import { exitCodes, reportError } from './output.ts';
 
@@ -37,7 +40,10 @@ Examples:
     registerDistill,
     registerEval,
     registerScore,
+    registerShowAugment,
+    registerImport,
     registerExport,
+    registerModels,
     registerBench,
     registerQuickstart,
   ]) {

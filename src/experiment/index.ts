@@ -1,4 +1,5 @@
 /** @file Configurations, run folders and whole runs. */
+export { type AugmentSheet, type AugmentSheetOptions, augmentSheet, type SheetView } from './augment-sheet.ts';
 export { type Config, type ConfigInput, configKeys, defineExperiment, flagOf, resolveConfig } from './config.ts';
 export {
   type CheckpointScore,
