@@ -1,6 +1,5 @@
 import { UserError } from '../base/errors.ts';
 import { type TensorSet, toTensorSet } from '../data/batches.ts';
-import { checkModelName } from '../models/index.ts';
 import { type Precision, withPrecision } from '../nn/precision.ts';
 import { checkDevice, defaultThreads, setNumThreads } from '../torch/index.ts';
 import { checkpointNetwork } from '../train/checkpoint.ts';
@@ -8,6 +7,7 @@ import { type Evaluation, evaluate } from '../train/evaluate.ts';
 import { prefersChannelsLast } from '../train/layout.ts';
 import { datasetInfo, loadSplit, normalizationOf } from './data.ts';
 import { loadNetwork } from './load-network.ts';
+import { checkModel, modelLabel } from './model-reference.ts';
 
 export interface EvaluateCheckpointOptions {
   /** Data set; a checkpoint written here knows what it was trained on. */
@@ -15,12 +15,15 @@ export interface EvaluateCheckpointOptions {
   dataDir?: string;
   split?: 'train' | 'test';
   limitTest?: number;
+  /** Architecture, or a file that exports the network; checkpoints written here say it themselves. */
   model?: string;
   batchSize?: number;
   device?: string;
   precision?: Precision;
   threads?: number;
   onProgress?: (done: number, total: number) => void;
+  /** What the person should know beside the numbers. */
+  onNote?: (text: string) => void;
 }
 
 export interface CheckpointScore extends Evaluation {
@@ -43,7 +46,7 @@ export async function evaluateCheckpoint(
   options: EvaluateCheckpointOptions = {},
 ): Promise<CheckpointScore> {
   const { split = 'test', precision = 'fp32', threads = defaultThreads() } = options;
-  if (options.model) checkModelName(options.model);
+  if (options.model) checkModel(options.model);
   const data = options.data ?? checkpointNetwork(path)?.data;
   if (!data) {
     throw new UserError(`${path} does not say which data it was trained on`, { hint: 'name it with --data' });
@@ -57,7 +60,8 @@ export async function evaluateCheckpoint(
     imageSize: info.size,
     modelFlag: '--model',
   });
-  const { network, model } = loaded;
+  const { network, model, notes } = loaded;
+  for (const note of notes) options.onNote?.(note);
   let set: TensorSet | undefined;
   try {
     setNumThreads(threads);
@@ -70,7 +74,7 @@ export async function evaluateCheckpoint(
       ...(options.batchSize ? { batchSize: options.batchSize } : {}),
       ...(options.onProgress ? { onProgress: options.onProgress } : {}),
     });
-    return { checkpoint: path, model, data: info.name, split, precision, ...measured };
+    return { checkpoint: path, model: modelLabel(model), data: info.name, split, precision, ...measured };
   } finally {
     network.dispose();
     set?.dispose();

@@ -1,5 +1,5 @@
 import { UserError } from '../base/errors.ts';
-import { readWeights } from '../formats/index.ts';
+import { readWeights, type StoredTensors } from '../formats/index.ts';
 import { type ImageModel, modelNames } from '../models/index.ts';
 import { tidy } from '../torch/index.ts';
 import { type NetworkInfo, networkOf, networkTensors } from '../train/checkpoint.ts';
@@ -7,6 +7,7 @@ import { checkFinite, fromStored } from '../train/weights.ts';
 import { loadWithNewHead, otherClasses } from './head.ts';
 import { findModel, isModelFile } from './model-reference.ts';
 import { modelSource } from './model-source.ts';
+import { guessModel } from './recognize.ts';
 
 export interface LoadNetworkOptions {
   /** Architecture, or the path of a file that exports the network; files written here say it themselves. */
@@ -57,6 +58,21 @@ function referenceOf(
   return found;
 }
 
+/** Load weights that fit; where they do not, say whose they are if that can be told. */
+function loadFitting(network: ImageModel, stored: StoredTensors, path: string): void {
+  try {
+    network.loadStateDict(fromStored(stored), { from: path });
+  } catch (error) {
+    const guess = error instanceof UserError ? guessModel(stored) : null;
+    if (!guess) throw error;
+    const { message } = error as UserError;
+    throw new UserError(message, {
+      cause: error,
+      hint: `by their names and shapes they are those of a ${guess.model} with ${guess.classes} classes`,
+    });
+  }
+}
+
 /** Build a network and load its weights from a file: ours, any safetensors file, or a PyTorch checkpoint of either format. */
 export async function loadNetwork(path: string, options: LoadNetworkOptions): Promise<LoadedNetwork> {
   const { classes, imageSize, taps, resetHead } = options;
@@ -75,7 +91,7 @@ export async function loadNetwork(path: string, options: LoadNetworkOptions): Pr
     }
     tidy(() => {
       if (resetHead) loadWithNewHead(network, fromStored(own), { ...resetHead, from: path });
-      else network.loadStateDict(fromStored(own), { from: path });
+      else loadFitting(network, own, path);
       checkFinite(network.stateDict(), path);
     });
   } catch (error) {

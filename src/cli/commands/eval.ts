@@ -2,7 +2,7 @@
 import type { Command } from 'commander';
 import { UserError } from '../../base/errors.ts';
 import { addDataFlags, addEngineFlags, type DataFlags, type EngineFlags } from '../flags.ts';
-import { result, table } from '../output.ts';
+import { result, say, table } from '../output.ts';
 
 interface EvalFlags extends DataFlags, EngineFlags {
   model?: string;
@@ -17,9 +17,13 @@ async function execute(path: string, flags: EvalFlags): Promise<void> {
   if (precision !== 'fp32' && precision !== 'bf16')
     throw new UserError(`--precision must be fp32 or bf16, not '${precision}'`);
   const bar = evaluationProgress(path);
-  const measured = await evaluateCheckpoint(path, { ...flags, split, precision, onProgress: bar.update }).finally(
-    bar.end,
-  );
+  const measured = await evaluateCheckpoint(path, {
+    ...flags,
+    split,
+    precision,
+    onProgress: bar.update,
+    onNote: say,
+  }).finally(bar.end);
   result(flags.json, measured, () =>
     table(
       ['network', 'data', 'pictures', 'top-1 %', 'top-5 %', 'loss', 'images/s'],
@@ -43,7 +47,7 @@ export function registerEval(program: Command): void {
     .command('eval')
     .description('Measure a checkpoint: top-1, top-5, mean cross entropy')
     .argument('<checkpoint>', 'a .pth or .safetensors file')
-    .option('--model <name>', 'the architecture, where the file does not say it')
+    .option('--model <name>', 'the architecture (or a file that exports it), where the checkpoint does not say it')
     .option('--split <name>', 'test or train', 'test');
   addEngineFlags(addDataFlags(command))
     .addHelpText(

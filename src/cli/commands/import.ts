@@ -1,0 +1,49 @@
+/** @file `thrive import`: weights from PyTorch or a safetensors file as a checkpoint that says what it is. */
+import type { Command } from 'commander';
+import { integer } from '../flags.ts';
+import { result, say } from '../output.ts';
+
+interface ImportFlags {
+  model?: string;
+  data: string;
+  out: string;
+  resetHead?: boolean;
+  seed?: number;
+  json?: boolean;
+}
+
+async function execute(path: string, flags: ImportFlags): Promise<void> {
+  const { importWeights } = await import('../../experiment/import-weights.ts');
+  const imported = await importWeights(path, flags);
+  const { model, classes, parameters, file, data, recognized, fileClasses, resetHead } = imported;
+  if (recognized) say(`recognised ${model} with ${fileClasses} classes by the names and shapes of its weights`);
+  result(flags.json, imported, () =>
+    [
+      `${file}: ${model} for the ${classes} classes of ${data}, ${parameters.toLocaleString('en-US')} parameters`,
+      resetHead
+        ? `its classifier is drawn anew: train it with thrive train --data ${data} --model ${model} --init ${file}`
+        : `check it with: thrive eval ${file}`,
+    ].join('\n'),
+  );
+}
+
+export function registerImport(program: Command): void {
+  program
+    .command('import')
+    .description('Bring in weights from PyTorch (.pth) or safetensors, as a checkpoint that says what it is')
+    .argument('<file>', 'a .pth, .pt or .safetensors file')
+    .requiredOption('--data <name>', 'the data set it classifies: its classes, picture size and normalisation')
+    .requiredOption('--out <file>', 'the checkpoint to write (.safetensors)')
+    .option('--model <name>', 'the architecture, or a file that exports the network (default: recognised)')
+    .option('--reset-head', 'load all but the last linear layer, which is drawn; for weights of other classes')
+    .option('--seed <n>', 'the new classifier follows from it (default: 0)', integer)
+    .option('--json', 'print one JSON object')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  thrive import resnet56.pth --data cifar100 --out teacher.safetensors
+  thrive import resnet18-imagenet.pth --data cifar10 --reset-head --out start.safetensors`,
+    )
+    .action(execute);
+}
