@@ -28,19 +28,25 @@ export interface SheetOptions {
 export const sheetColours = {
   background: [250, 250, 248],
   ink: [28, 30, 34],
-  faint: [120, 124, 130],
+  faint: [98, 102, 110],
   rule: [218, 219, 221],
   frame: [232, 89, 12],
 } as const satisfies Record<string, Colour>;
 
 export const MARGIN = 24;
 export const GAP = 12;
-/** Thickness of a frame; half of the gap at most, so that two do not touch. */
+/** Thickness of a frame: less than half of the gap, so that two do not touch. */
 export const FRAME = 4;
-const TITLE = 2;
-const TITLE_HEIGHT = GLYPH_ROWS * TITLE + 10;
-const CAPTION_HEIGHT = GLYPH_ROWS + 6;
 const BAND_GAP = 20;
+const TITLE_GAP = 10;
+const NOTE_GAP = 6;
+const CAPTION_GAP = 6;
+
+/** Pixels a dot of text takes, in captions and in titles: text grows with the pictures. */
+const textScale = (scale: number): { caption: number; title: number } => {
+  const caption = Math.max(1, Math.floor(scale / 3));
+  return { caption, title: 2 * caption };
+};
 
 const hasCaptions = (row: readonly Cell[]): boolean => row.some(({ caption }) => caption !== undefined);
 
@@ -48,34 +54,41 @@ const hasCaptions = (row: readonly Cell[]): boolean => row.some(({ caption }) =>
 export interface SheetLayout {
   width: number;
   height: number;
-  bands: { title: number; rows: { top: number; left: number[] }[] }[];
+  bands: { title: number; note: { x: number; y: number }; rows: { top: number; left: number[] }[] }[];
 }
 
 export function sheetLayout(bands: readonly Band[], { scale, size, columns }: SheetOptions): SheetLayout {
   const cell = size * scale;
-  const titles = bands.map(
-    ({ title, note }) => textWidth(title) * TITLE + (note === undefined ? 0 : 2 * GAP + textWidth(note)),
-  );
-  const width = 2 * MARGIN + Math.max(columns * (cell + GAP) - GAP, ...titles);
+  const dots = textScale(scale);
+  const titleWidth = ({ title }: Band): number => textWidth(title) * dots.title;
+  const noteWidth = ({ note = '' }: Band): number => textWidth(note) * dots.caption;
+  const texts = bands.flatMap((band) => [titleWidth(band), noteWidth(band)]);
+  const inner = Math.max(columns * (cell + GAP) - GAP, ...texts);
+  const width = 2 * MARGIN + inner;
   let y = MARGIN;
-  const placed = bands.map(({ rows }) => {
+  const placed = bands.map((band) => {
     const title = y;
-    y += TITLE_HEIGHT;
-    const tops = rows.map((row) => {
+    // On the title's line where there is room, else under it.
+    const beside = titleWidth(band) + 2 * GAP + noteWidth(band) <= inner;
+    const note = beside
+      ? { x: MARGIN + titleWidth(band) + 2 * GAP, y: y + CAP_HEIGHT * (dots.title - dots.caption) }
+      : { x: MARGIN, y: y + GLYPH_ROWS * dots.title + NOTE_GAP };
+    y += GLYPH_ROWS * dots.title + (beside ? 0 : GLYPH_ROWS * dots.caption + NOTE_GAP) + TITLE_GAP;
+    const tops = band.rows.map((row) => {
       const top = y;
-      y += cell + (hasCaptions(row) ? CAPTION_HEIGHT : 0) + GAP;
+      y += cell + (hasCaptions(row) ? GLYPH_ROWS * dots.caption + CAPTION_GAP : 0) + GAP;
       return { top, left: row.map((_, column) => MARGIN + column * (cell + GAP)) };
     });
     y += BAND_GAP - GAP;
-    return { title, rows: tops };
+    return { title, note, rows: tops };
   });
   return { width, height: y - BAND_GAP + MARGIN, bands: placed };
 }
 
-/** A caption as much of which fits under a picture. */
+/** As much of a caption as fits in so many dots. */
 function clip(caption: string, width: number): string {
-  let letters = [...caption];
   if (textWidth(caption) <= width) return caption;
+  let letters = [...caption];
   while (letters.length > 0 && textWidth(`${letters.join('')}..`) > width) letters = letters.slice(0, -1);
   return `${letters.join('')}..`;
 }
@@ -85,17 +98,14 @@ export function drawSheet(bands: readonly Band[], options: SheetOptions): Raster
   const { scale, size } = options;
   const { background, ink, faint, rule, frame } = sheetColours;
   const layout = sheetLayout(bands, options);
+  const dots = textScale(scale);
   const raster = new Raster(layout.width, layout.height, background);
   const cell = size * scale;
   for (const [b, { title, note, rows }] of bands.entries()) {
     const place = layout.bands[b]!;
     if (b > 0) raster.fill(MARGIN, place.title - BAND_GAP / 2, layout.width - 2 * MARGIN, 1, rule);
-    raster.text(MARGIN, place.title, title, TITLE, ink);
-    if (note !== undefined) {
-      // On the title's line.
-      const down = CAP_HEIGHT * (TITLE - 1);
-      raster.text(MARGIN + textWidth(title) * TITLE + 2 * GAP, place.title + down, note, 1, faint);
-    }
+    raster.text(MARGIN, place.title, title, dots.title, ink);
+    if (note !== undefined) raster.text(place.note.x, place.note.y, note, dots.caption, faint);
     for (const [r, row] of rows.entries()) {
       const { top, left } = place.rows[r]!;
       for (const [c, { caption, framed = false, ...picture }] of row.entries()) {
@@ -103,9 +113,9 @@ export function drawSheet(bands: readonly Band[], options: SheetOptions): Raster
         raster.picture(x, top, picture, scale);
         if (framed) raster.frame(x, top, cell, cell, FRAME, frame);
         if (caption === undefined) continue;
-        const said = clip(caption, cell);
-        const middle = x + Math.floor((cell - textWidth(said)) / 2);
-        raster.text(middle, top + cell + 6, said, 1, framed ? frame : faint);
+        const said = clip(caption, Math.floor(cell / dots.caption));
+        const middle = x + Math.floor((cell - textWidth(said) * dots.caption) / 2);
+        raster.text(middle, top + cell + CAPTION_GAP, said, dots.caption, framed ? frame : faint);
       }
     }
   }
