@@ -14,4 +14,4 @@ export {
   type ViewLogits,
 } from './objective.ts';
 export { type Criterion, criteria, type PickOptions, pickDefaults } from './pick.ts';
-export { Teacher, type TeacherOptions } from './teacher.ts';
+export { Teacher, type TeacherModel, type TeacherOptions } from './teacher.ts';

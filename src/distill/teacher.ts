@@ -5,6 +5,17 @@ import { type Precision, withPrecision } from '../nn/precision.ts';
 import { bf16Support } from '../torch/cpu.ts';
 import { noGrad, type Tensor, tidy } from '../torch/index.ts';
 
+/**
+ * Something to learn from: a network here (`Teacher`), or a model of another framework that gives logits and nothing else.
+ * Frozen: its outputs are a function of the pictures alone.
+ */
+export interface TeacherModel {
+  readonly classes: number;
+  /** float32 logits [B, classes], without gradients, of pictures normalised as the data's are. */
+  logits(images: Tensor): Tensor;
+  dispose(): void;
+}
+
 export interface TeacherOptions {
   /** The normalisation it was trained with. */
   normalization: Normalization;
@@ -18,7 +29,7 @@ export interface TeacherOptions {
  * A frozen network to learn from: in eval mode, without gradients, with its own normalisation, in nobody's optimizer and in
  * no student's checkpoint. Takes ownership of the network and folds its batch norm into its convolutions.
  */
-export class Teacher {
+export class Teacher implements TeacherModel {
   readonly classes: number;
   readonly #network: ImageModel;
   readonly #precision: Precision;

@@ -5,7 +5,7 @@ import { UserError } from '../base/errors.ts';
 import { batchCount } from '../data/batches.ts';
 import { datasetInfo } from '../data/index.ts';
 import { criterionNeeds } from '../distill/pick.ts';
-import { Teacher } from '../distill/teacher.ts';
+import { Teacher, type TeacherModel } from '../distill/teacher.ts';
 import type { ImageModel } from '../models/index.ts';
 import { checkDevice, defaultThreads, engineInfo, setNumThreads } from '../torch/index.ts';
 import { loadTraining, type NetworkInfo, saveNetwork, saveTraining } from '../train/checkpoint.ts';
@@ -89,7 +89,7 @@ function trainOptions(config: Config): TrainOptions {
   };
 }
 
-async function loadTeacher(config: Config, options: TrainOptions, reporter: Reporter): Promise<Teacher> {
+async function loadTeacher(config: Config, options: TrainOptions, reporter: Reporter): Promise<TeacherModel> {
   const info = datasetInfo(config.data);
   const { checkpoint, model } = config.teacher!;
   const loaded = await loadNetwork(checkpoint, {
@@ -210,7 +210,7 @@ export async function runExperiment(
   }
 }
 
-function task(config: Config, teacher: Teacher | null, options: TrainOptions): Task {
+function task(config: Config, teacher: TeacherModel | null, options: TrainOptions): Task {
   if (!teacher) return supervised();
   const { strong, kd, seed } = config;
   if (!strong) return distillation(teacher, kd);
@@ -270,7 +270,7 @@ function newRecord(config: Config, print: Fingerprint): RunRecord {
 
 /** What the teacher scores on the test set: a teacher loaded wrongly shows here, before any student is trained. */
 async function judge(
-  teacher: Teacher,
+  teacher: TeacherModel,
   data: TrainData,
   options: TrainOptions,
   reporter: Reporter,

@@ -13,7 +13,7 @@ import {
 } from '../augment/index.ts';
 import { type KdOptions, kdTerms, mixedCrossEntropy, type Terms, type ViewLogits } from '../distill/objective.ts';
 import { criterionNeeds, type PickOptions, pick, pickCount, takePicked } from '../distill/pick.ts';
-import type { Teacher } from '../distill/teacher.ts';
+import type { TeacherModel } from '../distill/teacher.ts';
 import { cat, type Tensor } from '../torch/index.ts';
 import type { Batch, StepOutput, StudentPass, Task } from './task.ts';
 
@@ -62,7 +62,7 @@ function pickView(
   batch: Batch,
   strong: StrongView,
   options: NonNullable<StrongView['pick']>,
-  networks: { teacher: Teacher; student: StudentPass; target: Tensor; temperature: number },
+  networks: { teacher: TeacherModel; student: StudentPass; target: Tensor; temperature: number },
 ): View {
   const views = Array.from({ length: options.factor }, (_, round) => drawView(batch, strong, round));
   const pool = cat(views.map((view) => view.images));
@@ -97,7 +97,7 @@ function runStudent(student: StudentPass, x: Tensor, strong: Tensor, passes: Str
 }
 
 /** Knowledge distillation from a frozen teacher: on x, and on a second view where one is given. */
-export function distillation(teacher: Teacher, options: KdOptions, strong: StrongView | null = null): Task {
+export function distillation(teacher: TeacherModel, options: KdOptions, strong: StrongView | null = null): Task {
   return {
     step(batch, student): StepOutput {
       const target = teacher.logits(batch.x);
