@@ -1,13 +1,14 @@
 /** @file `thrive models`: the architectures and their sizes, or those of a user's own network. */
 import type { Command } from 'commander';
 import type { LayerSummary, ModelRow } from '../../models/index.ts';
-import { positiveInteger } from '../flags.ts';
+import { names, positiveInteger } from '../flags.ts';
 import { result, table } from '../output.ts';
 
 interface ModelsFlags {
   imageSize: number;
   classes: number;
   taps?: boolean;
+  tapsAt?: string[];
   layers?: boolean;
   json?: boolean;
 }
@@ -27,7 +28,7 @@ async function measureAll(references: readonly string[], flags: ModelsFlags): Pr
   const rows: Row[] = [];
   for (const reference of asked) {
     const source = await modelSource(reference);
-    using network = source.createEmpty({ classes, imageSize });
+    using network = source.createEmpty({ classes, imageSize, taps: flags.tapsAt });
     const row = modelRow(source.name, network, imageSize);
     rows.push(flags.layers ? { ...row, layers: summary(network, { imageSize }).layers } : row);
   }
@@ -51,14 +52,15 @@ async function execute(references: string[], flags: ModelsFlags): Promise<void> 
   const rows = await measureAll(references, flags);
   const { imageSize, classes } = flags;
   result(flags.json, { imageSize, classes, models: rows }, () => {
-    const header = ['name', 'parameters', 'multiply-adds', ...(flags.taps ? ['taps: stem, stages, pooled'] : [])];
+    const showTaps = flags.taps || flags.tapsAt !== undefined;
+    const header = ['name', 'parameters', 'multiply-adds', ...(showTaps ? ['taps: stem, stages, pooled'] : [])];
     const sizes = table(
       header,
       rows.map(({ name, parameters, multiplyAdds, tapShapes }) => [
         name,
         grouped(parameters),
         grouped(multiplyAdds),
-        ...(flags.taps ? [tapShapes.map(shape).join(' ')] : []),
+        ...(showTaps ? [tapShapes.map(shape).join(' ')] : []),
       ]),
     );
     return [
@@ -77,6 +79,7 @@ export function registerModels(program: Command): void {
     .option('--image-size <pixels>', 'height and width of the pictures', positiveInteger, 32)
     .option('--classes <n>', 'classes', positiveInteger, 100)
     .option('--taps', 'shapes of the feature taps')
+    .option('--taps-at <paths>', 'shapes of the taps at these modules, as --student-taps takes them', names)
     .option('--layers', 'a row for each layer as well, with the path that names it')
     .option('--json', 'print one JSON object')
     .addHelpText(
