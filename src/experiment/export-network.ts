@@ -23,7 +23,7 @@ export interface ExportSource {
 }
 
 /** Writes `out` and returns what is worth telling beside size and path. */
-export type Exporter = (source: ExportSource, out: string) => Promise<Record<string, unknown>>;
+export type Exporter = (source: ExportSource, out: string, options: ExportOptions) => Promise<Record<string, unknown>>;
 
 interface Format {
   /** Endings of file names that mean this format. */
@@ -43,8 +43,9 @@ export const exporters: Readonly<Record<string, Format>> = {
   },
   pth: {
     extensions: ['.pth', '.pt'],
-    async write({ tensors }, out) {
-      writePth(out, tensors);
+    async write({ tensors }, out, { key }) {
+      if (key === undefined) writePth(out, tensors);
+      else writePth(out, tensors, {}, key);
       return {};
     },
   },
@@ -60,6 +61,8 @@ export interface ExportOptions {
   model?: string;
   /** Data set whose classes and picture size it is for, where the file does not say it and the format needs it. */
   data?: string;
+  /** Of a .pth: the weights are put under this key of a dict, as many scripts have it, instead of being all there is. */
+  key?: string;
 }
 
 export interface Exported {
@@ -97,6 +100,9 @@ function formatOf({ format, out }: ExportOptions): string {
  */
 export async function exportCheckpoint(path: string, options: ExportOptions): Promise<Exported> {
   const format = formatOf(options);
+  if (options.key !== undefined && format !== 'pth') {
+    throw new UserError(`--key is for a .pth file; ${format} has no place for it`);
+  }
   const read = await readWeights(path);
   const info = read.format === 'safetensors' ? networkOf(path, read.extra as Record<string, string>) : null;
   const source: ExportSource = {
@@ -119,7 +125,7 @@ export async function exportCheckpoint(path: string, options: ExportOptions): Pr
       });
     },
   };
-  const facts = await exporters[format]!.write(source, options.out);
+  const facts = await exporters[format]!.write(source, options.out, options);
   return {
     checkpoint: path,
     format,

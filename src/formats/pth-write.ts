@@ -32,18 +32,24 @@ const storageNames: Readonly<Record<StoredDType, string>> = {
  * Write a file for `torch.load`, atomically: an OrderedDict of tensors, or with `extra` a dict `{ model: …, …extra }`.
  * Whole numbers become Python ints. The same input gives the same bytes.
  *
+ * @param weightsKey the weights' own key beside `extra`
  * @throws UserError if a tensor's bytes do not match its shape, or the file cannot be written
  */
-export function writePth(path: string, tensors: StoredTensors, extra?: Readonly<Record<string, Scalar>>): void {
+export function writePth(
+  path: string,
+  tensors: StoredTensors,
+  extra?: Readonly<Record<string, Scalar>>,
+  weightsKey = 'model',
+): void {
   const pickle = new PickleWriter();
   if (extra === undefined) {
     pickle.stateDict(path, tensors);
   } else {
     pickle.raw('}(');
-    pickle.text('model');
+    pickle.text(weightsKey);
     pickle.stateDict(path, tensors);
     for (const [key, value] of Object.entries(extra)) {
-      if (key === 'model') throw new UserError(`cannot write ${path}: 'model' is the weights' own key`);
+      if (key === weightsKey) throw new UserError(`cannot write ${path}: '${weightsKey}' is the weights' own key`);
       pickle.text(key);
       pickle.scalar(path, key, value);
     }

@@ -7,6 +7,7 @@ interface ExportFlags {
   out: string;
   model?: string;
   data?: string;
+  key?: string;
   json?: boolean;
 }
 
@@ -28,6 +29,7 @@ export function registerExport(program: Command): void {
     .option('--format <name>', 'safetensors or pth (default: by the ending of --out)')
     .option('--model <name>', 'the architecture, where the file does not say it and the format needs it')
     .option('--data <name>', 'the data set it is for, where the file does not say it and the format needs it')
+    .option('--key <name>', "of a .pth: put the weights under this key; RepDistiller reads 'model'")
     .option('--json', 'print one JSON object')
     .addHelpText(
       'after',
