@@ -33,6 +33,8 @@ export interface SheetView extends ViewSpec {
 
 export interface AugmentSheet {
   png: Buffer;
+  /** What the sheet is drawn from: `sheetLayout` says where each picture is. */
+  bands: Band[];
   width: number;
   height: number;
   data: string;
@@ -178,6 +180,7 @@ export async function augmentSheet(options: AugmentSheetOptions): Promise<Augmen
     const raster = drawSheet(bands, { scale, size: info.size, columns: count });
     return {
       png: encodePng(raster),
+      bands,
       width: raster.width,
       height: raster.height,
       data: info.name,

@@ -24,7 +24,11 @@ async function execute(flags: ShowFlags): Promise<void> {
   if (statSync(out, { throwIfNoEntry: false })?.isDirectory()) throw new UserError(`--out ${out} is a folder`);
   const { augmentSheet } = await import('../../experiment/augment-sheet.ts');
   const { writeFileAtomic } = await import('../../base/files.ts');
-  const { png, ...sheet } = await augmentSheet({
+  const {
+    png,
+    bands: _bands,
+    ...sheet
+  } = await augmentSheet({
     ...judgeOptions({ ...flags, data }),
     ...(teacher ? { teacher: { checkpoint: teacher, model: teacherModel } } : {}),
     count,
