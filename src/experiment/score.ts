@@ -111,15 +111,16 @@ export async function scoreAugmentations(options: ScoreOptions): Promise<Augment
   checkWhole('--epochs', epochs);
   checkWhole('--batch-size', batchSize);
   checkWhole('--group', group);
-  const count = options.limitTrain ?? info.count.train;
-  checkMixing(specs, batchSize, count);
-  const steps = epochs * batchCount(count, batchSize);
-  if (steps < 2 * group) {
+  const checkSteps = (count: number): void => {
+    checkMixing(specs, batchSize, count);
+    const steps = epochs * batchCount(count, batchSize);
+    if (steps >= 2 * group) return;
     throw new UserError(
-      `${steps} steps make ${Math.floor(steps / group)} mean vector(s) of ${group} steps each: a deviation needs two or more`,
+      `${steps} steps make ${steps < group ? 'no mean vector' : 'one mean vector'} of ${group} steps: a deviation needs two or more`,
       { hint: 'more --epochs or pictures, a smaller --batch-size, or a smaller --group' },
     );
-  }
+  };
+  checkSteps(options.limitTrain ?? info.count.train);
   const needStudent = specs.some(({ pick }) => pick && criterionNeeds(pick.criterion).student);
 
   const begin = performance.now();
@@ -129,7 +130,8 @@ export async function scoreAugmentations(options: ScoreOptions): Promise<Augment
   try {
     const source = { data: info.name, ...(options.dataDir ? { dataDir: options.dataDir } : {}) };
     set = toTensorSet(loadSplit(source, 'train', options.limitTrain), device);
-    checkMixing(specs, batchSize, set.count);
+    // A folder may hold fewer pictures than the set is known for.
+    checkSteps(set.count);
     const each = forwardsPerPicture(specs);
     options.onStart?.({
       views: specs.map(viewName),
