@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { EpochRecord } from '../train/loop.ts';
-import { evaluationProgress, type ProgressOptions, progress, transferProgress } from './progress.ts';
+import { evaluationProgress, type ProgressOptions, pictureProgress, progress, transferProgress } from './progress.ts';
 
 beforeEach(() => {
   vi.stubEnv('CI', '');
@@ -267,5 +267,21 @@ describe('other bars', () => {
     bar.end();
     expect(screen.lines).toHaveLength(2);
     expect(screen.raw).not.toContain('\r');
+  });
+
+  test('work on pictures: how many, how fast, how long yet', () => {
+    const screen = new Screen();
+    let time = 10;
+    const bar = pictureProgress('scoring', screen, () => time);
+    bar.update(0, 40_000);
+    expect(screen.last).toBe('scoring ╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌ 0/40,000');
+    time += 100;
+    bar.update(10_000, 40_000);
+    expect(screen.last).toBe('scoring ━━━━━╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌ 10,000/40,000  100 images/s  5:00 left');
+    time += 0.01;
+    bar.update(10_001, 40_000);
+    expect(screen.last).toContain('10,000/40,000');
+    bar.end();
+    expect(screen.lines).toEqual([]);
   });
 });
