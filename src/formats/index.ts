@@ -1,4 +1,5 @@
 /** Files of weights (safetensors, PyTorch's) and TensorBoard events, on plain bytes: nothing here needs libtorch. */
+export { describePort, type OnnxInfo, type OnnxPort, type OnnxSize, parseOnnxInfo, readOnnxInfo } from './onnx.ts';
 export { PickledObject, PickleGlobal } from './pickle-values.ts';
 export { parsePth, readPth, readWeights, type Weights } from './pth.ts';
 export { writePth } from './pth-write.ts';

@@ -78,21 +78,44 @@ function lift(code: string | undefined, value: unknown): unknown {
   return value;
 }
 
+/** What a call does, with its arguments in an array that it may overwrite. */
+type Call = (values: unknown[]) => unknown;
+
+/**
+ * Sees every operator call: is given the operator, the arguments as the caller gave them, and what makes the call. It must
+ * make it once and return its result.
+ */
+export type CallObserver = (operator: NativeOperator, values: readonly unknown[], call: () => unknown) => unknown;
+
+let observer: CallObserver | null = null;
+
+/** Let `next` see every operator call of this thread, or nobody; returns who did before. */
+export function setCallObserver(next: CallObserver | null): CallObserver | null {
+  const before = observer;
+  observer = next;
+  return before;
+}
+
 function bind(operator: NativeOperator): AnyOperator {
+  const call = direct(operator);
+  return (...values) => (observer === null ? call(values) : observer(operator, values, () => call(values.slice())));
+}
+
+function direct(operator: NativeOperator): Call {
   const { id, results, aliases } = operator;
   const lower = lowering(operator);
-  if (results === 'T') return (...values) => wrap(invoke(id, lower(values)));
+  if (results === 'T') return (values) => wrap(invoke(id, lower(values)));
   // An in-place operator returns one of its arguments: hand back the very object the caller gave.
   if (results === 'A') {
     const at = aliases[0]!;
-    return (...values) => {
+    return (values) => {
       const own = values[at];
       invoke(id, lower(values));
       return own;
     };
   }
-  if (results.length <= 1) return (...values) => lift(results, invoke(id, lower(values)));
-  return (...values) => {
+  if (results.length <= 1) return (values) => lift(results, invoke(id, lower(values)));
+  return (values) => {
     const given = values.slice();
     const all = invoke(id, lower(values)) as unknown[];
     return all.map((value, i) => (aliases[i]! >= 0 ? given[aliases[i]!] : lift(results[i], value)));

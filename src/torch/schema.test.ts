@@ -76,8 +76,8 @@ describe('parseSchema', () => {
       arguments: [
         { name: 'self', type: 'Tensor', hasDefault: false },
         { name: 'other', type: 'Tensor', hasDefault: false },
-        { name: 'alpha', type: 'Scalar', hasDefault: true },
-        { name: 'p', type: 'float[2]', hasDefault: true },
+        { name: 'alpha', type: 'Scalar', hasDefault: true, defaultText: '1' },
+        { name: 'p', type: 'float[2]', hasDefault: true, defaultText: '[0.5, 1]' },
         { name: 'out', type: 'Tensor', hasDefault: false },
       ],
       returns: ['Tensor'],

@@ -70,6 +70,8 @@ export interface SchemaArgument {
   name: string;
   type: string;
   hasDefault: boolean;
+  /** The default's text, as the schema writes it: `1`, `None`, `[]`. */
+  defaultText?: string;
 }
 
 export interface ParsedSchema {
@@ -116,8 +118,9 @@ export function parseSchema(schema: string): ParsedSchema {
     .filter((part) => part !== '*')
     .map((part) => {
       const space = part.replace(/=.*$/s, '').lastIndexOf(' ');
-      const [name = ''] = part.slice(space + 1).split('=');
-      return { name, type: normalType(part.slice(0, space)), hasDefault: part.includes('=') };
+      const [name = '', defaultText] = part.slice(space + 1).split('=');
+      const type = normalType(part.slice(0, space));
+      return { name, type, hasDefault: part.includes('='), ...(defaultText === undefined ? {} : { defaultText }) };
     });
   const returned = schema.slice(arrow + 4).trim();
   const list = returned.startsWith('(') ? splitTop(returned.slice(1, -1)) : [returned];
