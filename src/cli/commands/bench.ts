@@ -1,6 +1,6 @@
-/** @file `thrive bench`: images/s of a training step, and its ratio to PyTorch on the same machine in the same sitting. */
+/** @file `thrive bench`: images/s of a training step, and its ratio to PyTorch in the same sitting; images/s of each network. */
 import type { Command } from 'commander';
-import { positiveInteger } from '../flags.ts';
+import { names, number, positiveInteger } from '../flags.ts';
 
 export function registerBench(program: Command): void {
   const bench = program.command('bench').description('Measure speed on this machine');
@@ -29,5 +29,27 @@ export function registerBench(program: Command): void {
     .action(async (flags: import('../bench-step.ts').BenchFlags) => {
       const { benchStep } = await import('../bench-step.ts');
       await benchStep(flags);
+    });
+  bench
+    .command('models')
+    .description('Forward, and forward and backward, of each architecture, or of your own network')
+    .option('--models <names>', 'architectures, or files that export a network, between commas (default: all)', names)
+    .option('--precision <names>', 'fp32, bf16 or both between commas', names, ['fp32'])
+    .option('--batch-size <n>', 'pictures a batch', positiveInteger, 64)
+    .option('--image-size <pixels>', 'height and width of the pictures', positiveInteger, 32)
+    .option('--classes <n>', 'classes', positiveInteger, 100)
+    .option('--seconds <s>', 'repeat each pass for so long, and take the median', number, 2)
+    .option('--max-seconds <s>', 'give up on a network after so long in one precision', number, 60)
+    .option('--threads <n>', 'threads (default: all processors)', positiveInteger)
+    .option('--device <name>', 'cpu or cuda', 'cpu')
+    .option('--markdown', 'print the table for a page')
+    .option('--json', 'print one JSON object')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  thrive bench models\n  thrive bench models --models resnet20,./my-net.ts --precision fp32,bf16 --batch-size 32',
+    )
+    .action(async (flags: import('../bench-models.ts').BenchModelsFlags) => {
+      const { benchModels } = await import('../bench-models.ts');
+      await benchModels(flags);
     });
 }
