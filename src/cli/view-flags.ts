@@ -2,6 +2,7 @@
 import type { Command } from 'commander';
 import type { JudgeOptions } from '../experiment/index.ts';
 import { integer, number, positiveInteger } from './flags.ts';
+import { say } from './output.ts';
 
 export interface ViewFlags {
   data?: string;
@@ -38,9 +39,15 @@ export function addViewFlags(command: Command, defaults: { augment: string; draw
     .option('--data-dir <folder>', 'folder that holds the data set (or set THRIVE_DATA)')
     .option('--limit-train <n>', 'use only n training pictures, the first n / classes of each class', positiveInteger)
     .option('--teacher <file>', 'checkpoint of the teacher: .pth or .safetensors')
-    .option('--teacher-model <name>', 'its architecture, where the file does not say it')
+    .option(
+      '--teacher-model <name>',
+      'its architecture, or a file that exports it, where the checkpoint does not say it',
+    )
     .option('--student <file>', 'checkpoint of a trained student, for picking by kl or student-entropy')
-    .option('--student-model <name>', 'its architecture, where the file does not say it')
+    .option(
+      '--student-model <name>',
+      'its architecture, or a file that exports it, where the checkpoint does not say it',
+    )
     .option('--augment <list>', `augmentations, separated by commas; see below (default: ${defaults.augment})`)
     .option('--draw <how>', `batch: one draw for the whole batch, as in the paper's code; sample: ${defaults.draw}`)
     .option('--pick-factor <n>', 'views of each batch in a pool (default: 2)', integer)
@@ -70,6 +77,7 @@ export function judgeOptions(flags: ViewFlags & { data: string }): JudgeOptions 
     device,
     precision: precision as JudgeOptions['precision'],
     threads,
+    onNote: say,
     ...(student ? { student: { checkpoint: student, model: studentModel } } : {}),
   };
 }

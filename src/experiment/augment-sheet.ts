@@ -4,13 +4,13 @@ import { UserError } from '../base/errors.ts';
 import { epochOrder, toTensorSet } from '../data/batches.ts';
 import { subset } from '../data/image-set.ts';
 import { criterionNeeds } from '../distill/pick.ts';
-import { checkModelName } from '../models/index.ts';
 import { encodePng } from '../plot/png.ts';
 import { type Band, type Cell, drawSheet } from '../plot/sheet.ts';
 import { defaultThreads, setNumThreads, type Tensor, tensor, tidy } from '../torch/index.ts';
 import { prefersChannelsLast } from '../train/layout.ts';
 import { loadSplit, normalizationOf, standardOptions } from './data.ts';
 import { type CheckpointOptions, checkJudges, type JudgeOptions, loadJudges } from './judges.ts';
+import { checkModel } from './model-reference.ts';
 import { type ViewBatch, ViewPool } from './view-pool.ts';
 import { type ViewSpec, viewName } from './views.ts';
 
@@ -82,10 +82,10 @@ const MOST_SCALE = 16;
  * @throws UserError for anything wrong with the input, before anything is loaded where that can be known
  */
 export async function augmentSheet(options: AugmentSheetOptions): Promise<AugmentSheet> {
-  const { count = 8, scale = 3, draw = 'sample', precision = 'fp32', teacher, student } = options;
+  const { count = 8, scale = 3, draw = 'sample', precision = 'fp32', teacher, student, onNote } = options;
   const checked = checkJudges(options, teacher !== undefined);
   const { info, specs, leftOut, device, seed } = checked;
-  if (teacher?.model) checkModelName(teacher.model);
+  if (teacher?.model) checkModel(teacher.model);
   checkCount('--count', count, 1, Math.min(MOST_PICTURES, options.limitTrain ?? info.count.train));
   checkCount('--scale', scale, 1, MOST_SCALE);
   const mixing = count < 2 ? specs.find(({ scheme }) => schemeByName(scheme).mixes) : undefined;
@@ -103,7 +103,7 @@ export async function augmentSheet(options: AugmentSheetOptions): Promise<Augmen
   }
   setNumThreads(options.threads ?? defaultThreads());
   const judges = await loadJudges(
-    { precision, ...(teacher ? { teacher } : {}), ...(student ? { student } : {}) },
+    { precision, onNote, ...(teacher ? { teacher } : {}), ...(student ? { student } : {}) },
     checked,
   );
   try {

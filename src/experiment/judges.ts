@@ -4,7 +4,6 @@ import { UserError } from '../base/errors.ts';
 import { type DatasetInfo, datasetInfo } from '../data/index.ts';
 import { criterionNeeds } from '../distill/pick.ts';
 import { Teacher } from '../distill/teacher.ts';
-import { checkModelName } from '../models/index.ts';
 import { withoutStatistics } from '../nn/index.ts';
 import { type Precision, withPrecision } from '../nn/precision.ts';
 import { checkDevice, noGrad, type Tensor, tidy } from '../torch/index.ts';
@@ -12,10 +11,11 @@ import { checkSeed } from '../torch/random.ts';
 import { prefersChannelsLast } from '../train/layout.ts';
 import { normalizationOf } from './data.ts';
 import { loadNetwork } from './load-network.ts';
+import { checkModel, modelLabel } from './model-reference.ts';
 import type { Judges } from './view-pool.ts';
 import { parseViews, type ViewSpec, viewName } from './views.ts';
 
-/** A checkpoint, and its architecture where the file does not say it. */
+/** A checkpoint, and its architecture (or a file that exports the network) where the checkpoint does not say it. */
 export interface CheckpointOptions {
   checkpoint: string;
   model?: string | undefined;
@@ -42,6 +42,8 @@ export interface JudgeOptions {
   threads?: number | undefined;
   /** A trained student, for picking by what it says. */
   student?: CheckpointOptions | undefined;
+  /** What the person should know beside the numbers. */
+  onNote?: ((text: string) => void) | undefined;
 }
 
 /** An augmentation of `all` that was not measured. */
@@ -83,7 +85,7 @@ export function checkJudges(options: JudgeOptions, hasTeacher: boolean): Checked
     throw new UserError(`--precision must be fp32 or bf16, not '${precision}'`);
   }
   checkSeed(seed);
-  if (student?.model) checkModelName(student.model);
+  if (student?.model) checkModel(student.model);
   const picks = views.flatMap(({ pick }) => (pick ? [pick] : []));
   for (const [flag, value] of [
     ['--pick-factor', options.pickFactor],
@@ -143,15 +145,16 @@ export interface LoadedJudges extends Judges {
 }
 
 /**
- * Load who judges. The teacher is in eval mode. The student picks in training mode, as in the paper's code and in `thrive distill`: its
- * batch norm uses the statistics of the pool; the running ones are left alone.
+ * Load who judges. The teacher is in eval mode. The student picks in training mode, as in the paper's code and in `thrive
+ * distill`: its batch norm uses the statistics of the pool; the running ones, which play no part then, are left alone.
  */
 export async function loadJudges(
   {
     teacher,
     student,
     precision = 'fp32',
-  }: Pick<JudgeOptions, 'student' | 'precision'> & { teacher?: CheckpointOptions },
+    onNote,
+  }: Pick<JudgeOptions, 'student' | 'precision' | 'onNote'> & { teacher?: CheckpointOptions },
   { info, device, temperature }: CheckedJudges,
 ): Promise<LoadedJudges> {
   const owned: { dispose(): void }[] = [];
@@ -167,7 +170,12 @@ export async function loadJudges(
       imageSize: info.size,
       modelFlag,
     });
-    return { ...found, own: found.info?.normalization ?? normalization };
+    for (const note of found.notes) onNote?.(note);
+    return {
+      network: found.network,
+      model: modelLabel(found.model),
+      own: found.info?.normalization ?? normalization,
+    };
   };
   try {
     let ofTeacher: { model: string; logits(images: Tensor): Tensor } | null = null;

@@ -3,14 +3,13 @@ import { schemeSettings } from '../augment/index.ts';
 import { UserError } from '../base/errors.ts';
 import { batchCount, type TensorSet, toTensorSet } from '../data/batches.ts';
 import { criterionNeeds } from '../distill/pick.ts';
-import { checkModelName } from '../models/index.ts';
 import type { Precision } from '../nn/precision.ts';
 import { defaultThreads, setNumThreads } from '../torch/index.ts';
 import { prefersChannelsLast } from '../train/layout.ts';
 import { InterruptedError } from '../train/loop.ts';
 import { type Correlation, pearson, spearman } from './correlation.ts';
 import { loadSplit, normalizationOf, standardOptions } from './data.ts';
-import { fileHash } from './fingerprint.ts';
+import { fileHash } from './file-hash.ts';
 import {
   type CheckpointOptions,
   checkJudges,
@@ -19,6 +18,7 @@ import {
   type LeftOut,
   loadJudges,
 } from './judges.ts';
+import { checkModel } from './model-reference.ts';
 import { paperColumn } from './paper-stddev.ts';
 import { type Forwards, forwardsPerPicture, scorePass, type ViewScore } from './score-pass.ts';
 import { paperIndex, viewName } from './views.ts';
@@ -107,7 +107,7 @@ export async function scoreAugmentations(options: ScoreOptions): Promise<Augment
   const { epochs = 10, batchSize = 64, group = 5, draw = 'batch', precision = 'fp32', teacher, student } = options;
   const checked = checkJudges(options, true);
   const { info, specs, leftOut, device, seed } = checked;
-  if (teacher.model) checkModelName(teacher.model);
+  if (teacher.model) checkModel(teacher.model);
   checkWhole('--epochs', epochs);
   checkWhole('--batch-size', batchSize);
   checkWhole('--group', group);
@@ -125,7 +125,10 @@ export async function scoreAugmentations(options: ScoreOptions): Promise<Augment
 
   const begin = performance.now();
   setNumThreads(options.threads ?? defaultThreads());
-  const judges = await loadJudges({ teacher, precision, ...(needStudent ? { student } : {}) }, checked);
+  const judges = await loadJudges(
+    { teacher, precision, onNote: options.onNote, ...(needStudent ? { student } : {}) },
+    checked,
+  );
   let set: TensorSet | undefined;
   try {
     const source = { data: info.name, ...(options.dataDir ? { dataDir: options.dataDir } : {}) };
