@@ -6,9 +6,13 @@ export {
   type EvaluateCheckpointOptions,
   evaluateCheckpoint,
 } from './evaluate-checkpoint.ts';
+export { type Exported, type ExportOptions, exportCheckpoint, exportFormats } from './export-network.ts';
 export { type Fingerprint, fileHash, fingerprint, type TeacherIdentity, teacherIdentity } from './fingerprint.ts';
+export { type Imported, type ImportOptions, importWeights } from './import-weights.ts';
 export type { CheckpointOptions, JudgeOptions, LeftOut } from './judges.ts';
 export { type LoadedNetwork, type LoadNetworkOptions, loadNetwork } from './load-network.ts';
+export { type ModelSource, modelSource, type NetworkOptions } from './model-source.ts';
+export { type Recognized, recognizeModel } from './recognize.ts';
 export { type Reporter, type RunOptions, type RunSummary, runExperiment } from './run.ts';
 export { type MetricsRecord, RunFolder, type RunRecord } from './run-folder.ts';
 export { type AugmentationScore, type SchemeScore, type ScoreOptions, scoreAugmentations } from './score.ts';
