@@ -14,6 +14,9 @@ interface ScoreFlags extends ViewFlags {
   out?: string;
 }
 
+const many = (n: number): string => n.toLocaleString('en-US');
+const count = (n: number, what: string): string => `${many(n)} ${what}${n === 1 ? '' : 's'}`;
+
 /** Hours of work must not end at a path that cannot be written. */
 function checkOut(out: string | undefined): void {
   if (out === undefined) return;
@@ -35,7 +38,6 @@ async function execute(flags: ScoreFlags): Promise<void> {
   const { interruptible } = await import('../interrupt.ts');
   const { pictureProgress } = await import('../progress.ts');
   const bar = pictureProgress('scoring');
-  const many = (n: number): string => n.toLocaleString('en-US');
   const score = await interruptible(
     (signal) =>
       scoreAugmentations({
@@ -49,7 +51,7 @@ async function execute(flags: ScoreFlags): Promise<void> {
           for (const left of leftOut) say(`left out: ${viewName(left)}; ${left.reason}`);
           const student = forwards.student > 0 ? ` and ${many(forwards.student)} student` : '';
           say(
-            `${views.length} augmentations, ${many(pictures)} pictures, ${epochs ?? 10} epochs: at most ${many(forwards.teacher)} teacher${student} forwards`,
+            `${count(views.length, 'augmentation')}, ${count(pictures, 'picture')}, ${count(epochs ?? 10, 'epoch')}: at most ${many(forwards.teacher)} teacher${student} forwards`,
           );
           bar.update(0, pictures * (epochs ?? 10));
         },
@@ -114,7 +116,6 @@ function describe(score: AugmentationScore, title: Title, bars: Bars): string {
     })),
     { width: Math.min(100, process.stdout.columns || 80) },
   );
-  const many = (n: number): string => n.toLocaleString('en-US');
   const student = forwards.student > 0 ? `, ${many(forwards.student)} student` : '';
   const lines = [
     table(header, rows),
@@ -129,7 +130,7 @@ function describe(score: AugmentationScore, title: Title, bars: Bars): string {
     );
   }
   lines.push(
-    `${teacher.model} on ${data}: ${many(pictures)} pictures, ${epochs} epochs, batches of ${batchSize}, ${schemes[0]!.vectors} vectors of ${group} steps, one draw a ${draw}`,
+    `${teacher.model} on ${data}: ${count(pictures, 'picture')}, ${count(epochs, 'epoch')}, batches of ${batchSize}, ${schemes[0]!.vectors} vectors of ${group} steps, one draw a ${draw}`,
     `${many(forwards.teacher)} teacher${student} forwards in ${duration(seconds)}`,
   );
   return lines.join('\n');
