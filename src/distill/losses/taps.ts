@@ -31,7 +31,7 @@ function checkTaps(loss: string, who: string, { name, taps }: NetworkShape): voi
   throw new UserError(
     `${loss} needs taps of a stem, of stages, and a pooled vector; the ${who} ${name} has ${taps.length}`,
     {
-      hint: `its taps: ${taps.map(shapeText).join(' ') || 'none'}`,
+      hint: `its taps: ${taps.map(shapeText).join(' ') || 'none'}; name the modules of stem and stages with --${who}-taps`,
     },
   );
 }
