@@ -238,7 +238,7 @@ function checkLastBatch({ strong, batchSize }: Config, trainCount: number): void
 }
 
 /** Pictures that pass through each network in a step, as multiples of the batch. */
-function passes({ task, strong }: Config): { teacher: number; student: number } {
+export function passes({ task, strong }: Pick<Config, 'task' | 'strong'>): { teacher: number; student: number } {
   if (task === 'train') return { teacher: 0, student: 1 };
   if (!strong) return { teacher: 1, student: 1 };
   const { pick } = strong;
