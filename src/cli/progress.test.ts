@@ -68,7 +68,7 @@ function watched(options: Partial<ProgressOptions> = {}, screen = new Screen()) 
       time += seconds;
       reporter.onStep!(
         { terms: { ce: loss, kl: 0.5 }, loss, correct: 10, samples: 64, measures: {} },
-        { epoch, step, stepsPerEpoch: 10, lr: 0.1 },
+        { epoch, step, stepsPerEpoch: 10, lr: 0.1, stage: { name: 'train', epoch, step: epoch * 10 + step } },
       );
     },
     evaluate: (set: 'test' | 'dev' | 'teacher', seconds: number) => {
@@ -81,6 +81,7 @@ function watched(options: Partial<ProgressOptions> = {}, screen = new Screen()) 
 }
 const record: EpochRecord = {
   epoch: 2,
+  stage: 'train',
   step: 20,
   lr: 0.1,
   train: { loss: 1.23456, top1: 56.789, terms: {}, measures: {}, imagesPerSecond: 812.4 },

@@ -1,6 +1,7 @@
 /** @file Distillation: the frozen teacher, the KL term, the objective. */
 export { crossEntropy, klDivergence } from './kl.ts';
 export * as losses from './losses/index.ts';
+export { type Method, type MethodInput, Methods, type TeacherFeatures } from './methods.ts';
 export {
   checkKdOptions,
   type KdOptions,

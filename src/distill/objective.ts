@@ -42,16 +42,23 @@ export function supervisedTerms(logits: Tensor, labels: Tensor): Terms {
 }
 
 /**
- * gamma CE(x) + alpha KL(x), and alpha KL(x') where a second view x' is given: the paper's sum of the two, not averaged, with
- * the teacher's own output on x' as the target and no label (paper, section 3.2; each KL over its own batch size).
+ * gamma CE(x) + alpha KL(x), and weight KL(x') where a second view x' is given (default: alpha): the paper's sum of the two, not
+ * averaged, with the teacher's own output on x' as the target and no label (paper, section 3.2; each KL over its own batch size).
+ * What has weight 0 is left out.
  */
-export function kdTerms(x: ViewLogits, labels: Tensor, options: KdOptions, strong?: ViewLogits): Terms {
+export function kdTerms(
+  x: ViewLogits,
+  labels: Tensor,
+  options: KdOptions,
+  strong?: ViewLogits & { weight?: number },
+): Terms {
   const { gamma, alpha, temperature } = options;
-  const terms: Terms = {
-    ce: { value: crossEntropy(x.student, labels), weight: gamma },
-    kl: { value: klDivergence(x.student, x.teacher, temperature), weight: alpha },
-  };
-  if (strong) terms.kl_strong = { value: klDivergence(strong.student, strong.teacher, temperature), weight: alpha };
+  const kl = ({ student, teacher }: ViewLogits): Tensor => klDivergence(student, teacher, temperature);
+  const terms: Terms = {};
+  if (gamma > 0) terms.ce = { value: crossEntropy(x.student, labels), weight: gamma };
+  if (alpha > 0) terms.kl = { value: kl(x), weight: alpha };
+  const weight = strong?.weight ?? alpha;
+  if (strong && weight > 0) terms.kl_strong = { value: kl(strong), weight };
   return terms;
 }
 

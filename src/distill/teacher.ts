@@ -1,5 +1,5 @@
 import { type Normalization, renormalizer } from '../augment/index.ts';
-import type { ImageModel } from '../models/index.ts';
+import type { FeatureOptions, Features, ImageModel } from '../models/index.ts';
 import { foldBatchNorm } from '../nn/index.ts';
 import { type Precision, withPrecision } from '../nn/precision.ts';
 import { bf16Support } from '../torch/cpu.ts';
@@ -13,6 +13,8 @@ export interface TeacherModel {
   readonly classes: number;
   /** float32 logits [B, classes], without gradients, of pictures normalised as the data's are. */
   logits(images: Tensor): Tensor;
+  /** Logits and feature taps in one pass; absent where only logits can be had. Taps are in the precision it runs in. */
+  features?(images: Tensor, options?: FeatureOptions): Features;
   dispose(): void;
 }
 
@@ -49,10 +51,22 @@ export class Teacher implements TeacherModel {
 
   /** float32 logits [B, classes] of normalised pictures. */
   logits(images: Tensor): Tensor {
+    return tidy(() => this.#run(images, (input) => this.#network.forward(input)).to('float32'));
+  }
+
+  /** The same with the feature taps, stages before their last ReLU if asked for. */
+  features(images: Tensor, options: FeatureOptions = {}): Features {
+    return tidy(() => {
+      const { logits, taps } = this.#run(images, (input) => this.#network.features(input, options));
+      return { logits: logits.to('float32'), taps };
+    });
+  }
+
+  #run<T>(images: Tensor, pass: (input: Tensor) => T): T {
     return tidy(() =>
       noGrad(() => {
         const input = this.#renormalize ? this.#renormalize(images) : images;
-        return withPrecision(this.#precision, this.#device, () => this.#network.forward(input)).to('float32');
+        return withPrecision(this.#precision, this.#device, () => pass(input));
       }),
     );
   }

@@ -46,6 +46,7 @@ const step = (epoch: number, at: number): MetricsRecord => ({
 const epoch = (number: number, loss = 1 / number): MetricsRecord & EpochRecord => ({
   type: 'epoch',
   epoch: number,
+  stage: 'train',
   step: number * 20,
   lr: 0.05,
   train: { loss, top1: 30, terms: { ce: loss }, measures: {}, imagesPerSecond: 100 },

@@ -121,6 +121,13 @@ export class SGD {
     this.#steps = steps;
   }
 
+  /** Forget all momentum: as a new optimizer of the same parameters. */
+  reset(): void {
+    noGrad(() => tidy(() => this.#buffers.forEach((buffer) => void buffer.zero_())));
+    this.#started.length = 0;
+    this.#steps = 0;
+  }
+
   dispose(): void {
     for (const buffer of this.#buffers) buffer.dispose();
   }

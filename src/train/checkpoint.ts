@@ -1,6 +1,6 @@
 /**
- * @file A run's state on disk: one safetensors file with the network under its own state-dict names, the optimizer's momentum
- * under `optimizer.momentum.`, and everything else as metadata. Draws are functions of (seed, epoch, sample), so position and
+ * @file A run's state on disk: one safetensors file with the network under its own state-dict names, the losses' own modules under
+ * `method.`, the optimizer's momentum under `optimizer.momentum.`, and everything else as metadata. Draws are functions of (seed, epoch, sample), so position and
  * weights are all there is to save.
  */
 import { z } from 'zod';
@@ -12,6 +12,8 @@ import { tidy } from '../torch/index.ts';
 import { fromStored, toStored } from './weights.ts';
 
 const MOMENTUM = 'optimizer.momentum.';
+/** Before the names of what trains beside the network: a distillation loss's own modules. */
+export const METHOD = 'method.';
 const FORMAT = 'thrive-checkpoint-1';
 
 const whole = z.int().nonnegative();
@@ -93,8 +95,10 @@ export function saveTraining(
   optimizer: SGD,
   position: Position,
   info: CheckpointInfo,
+  modules?: Module,
 ): void {
   const tensors = toStored(network.stateDict());
+  if (modules) for (const [name, stored] of toStored(modules.stateDict(), METHOD)) tensors.set(name, stored);
   for (const [name, stored] of toStored(optimizer.stateDict(), MOMENTUM)) tensors.set(name, stored);
   writeSafetensors(path, tensors, {
     format: FORMAT,
@@ -136,12 +140,13 @@ function parse<T>(path: string, metadata: Record<string, string>, key: string, s
  *
  * @throws UserError naming the file and what is missing, of another shape or damaged
  */
-export function loadTraining(path: string, network: Module, optimizer: SGD): Position {
+export function loadTraining(path: string, network: Module, optimizer: SGD, modules?: Module): Position {
   const { tensors, metadata } = readSafetensors(path);
   const position = parse(path, metadata, 'position', positionSchema);
   const steps = parse(path, metadata, 'optimizer_steps', whole);
   tidy(() => {
     network.loadStateDict(fromStored(networkTensors(tensors)), { from: path });
+    modules?.loadStateDict(fromStored(tensors, METHOD), { from: path });
     try {
       optimizer.loadStateDict(fromStored(tensors, MOMENTUM), steps);
     } catch (error) {
@@ -153,7 +158,7 @@ export function loadTraining(path: string, network: Module, optimizer: SGD): Pos
 
 /** Only the network's own tensors of a checkpoint's. */
 export function networkTensors(tensors: StoredTensors): StoredTensors {
-  return new Map([...tensors].filter(([name]) => !name.startsWith('optimizer.')));
+  return new Map([...tensors].filter(([name]) => !name.startsWith('optimizer.') && !name.startsWith(METHOD)));
 }
 
 /** What a file of ours says about its network; null for any other file. Reads no weights. */

@@ -132,7 +132,10 @@ describe('a second view', () => {
       const pictures = tensor(new Uint8Array(4 * 3072), { shape: [4, 3, 32, 32] });
       const view = strong('cutmix');
       const task = distillation(teacher, kdDefaults, view);
-      const pass = Object.assign((images: typeof x) => model.forward(images), { score: () => x });
+      const pass = Object.assign((images: typeof x) => model.forward(images), {
+        score: () => x,
+        features: () => ({ logits: x, taps: [] }),
+      });
       const { terms } = task.step({ x, pictures, labels, index, epoch: 0, step: 0 }, pass);
       const context = { seed: 3, epoch: 0, step: 0, round: 0, index, height: 32, width: 32, draw: 'sample' as const };
       const parameters = view.scheme.draw({ ...context, settings: view.settings });

@@ -11,11 +11,15 @@ import {
   type Scheme,
   type SchemeSettings,
 } from '../augment/index.ts';
+import type { Passes } from '../distill/losses/index.ts';
+import type { TapKind } from '../distill/losses/loss.ts';
+import type { Methods, TeacherFeatures, View } from '../distill/methods.ts';
 import { type KdOptions, kdTerms, mixedCrossEntropy, type Terms, type ViewLogits } from '../distill/objective.ts';
 import { criterionNeeds, type PickOptions, pick, pickCount, takePicked } from '../distill/pick.ts';
 import type { TeacherModel } from '../distill/teacher.ts';
+import type { Features } from '../models/index.ts';
 import { cat, type Tensor } from '../torch/index.ts';
-import type { Batch, StepOutput, StudentPass, Task } from './task.ts';
+import type { Batch, Stage, StepOutput, StudentPass, Task } from './task.ts';
 
 /** The second view of each step. */
 export interface StrongView {
@@ -39,7 +43,7 @@ export interface StrongView {
 }
 
 /** x' of a step, with what is known of it already. */
-interface View {
+interface PickedView {
   images: Tensor;
   /** The teacher's logits, where scoring the pool computed them. */
   teacher: Tensor | null;
@@ -57,13 +61,35 @@ function drawView(batch: Batch, strong: StrongView, round: number): { images: Te
   return { images: scheme.apply(view, parameters), parameters };
 }
 
+/** What the teacher says of a view: its logits, and the taps that losses ask for. */
+interface TeacherView {
+  logits: Tensor;
+  features: TeacherFeatures;
+}
+
+function askTeacher(
+  teacher: TeacherModel,
+  images: Tensor,
+  kinds: readonly TapKind[],
+  known: Tensor | null = null,
+): TeacherView {
+  const features = new Map<TapKind, Features>();
+  for (const kind of kinds) {
+    if (!teacher.features) throw new TypeError('this teacher has no feature taps');
+    features.set(kind, teacher.features(images, { preact: kind === 'preact' }));
+  }
+  const [first] = features.values();
+  const logits = known ?? first?.logits ?? teacher.logits(images);
+  return { logits, features: features.size > 0 ? features : new Map([['none', { logits, taps: [] }]]) };
+}
+
 /** Several views of the batch, of which those with the largest criterion are kept. */
 function pickView(
   batch: Batch,
   strong: StrongView,
   options: NonNullable<StrongView['pick']>,
   networks: { teacher: TeacherModel; student: StudentPass; target: Tensor; temperature: number },
-): View {
+): PickedView {
   const views = Array.from({ length: options.factor }, (_, round) => drawView(batch, strong, round));
   const pool = cat(views.map((view) => view.images));
   const needs = criterionNeeds(options.criterion);
@@ -88,39 +114,107 @@ function pickView(
   };
 }
 
-/** Student logits on x and x'. */
-function runStudent(student: StudentPass, x: Tensor, strong: Tensor, passes: StrongView['passes']): [Tensor, Tensor] {
-  if (passes === 'separate') return [student(x), student(strong)];
-  const sizes = [x.size(0), strong.size(0)] as const;
-  const both = student(cat([x, strong]));
-  return [both.narrow(0, 0, sizes[0]), both.narrow(0, sizes[0], sizes[1])];
+/** The student on one view, with the taps that losses ask for. */
+const runStudent = (student: StudentPass, images: Tensor, kind: TapKind): Features =>
+  kind === 'none' ? { logits: student(images), taps: [] } : student.features(images, { preact: kind === 'preact' });
+
+/** The student on x and x'. */
+function runOnBoth(
+  student: StudentPass,
+  x: Tensor,
+  strong: Tensor,
+  passes: StrongView['passes'],
+  kinds: Record<View, TapKind>,
+): [Features, Features] {
+  if (passes === 'separate') return [runStudent(student, x, kinds.x), runStudent(student, strong, kinds.strong)];
+  const both = runStudent(student, cat([x, strong]), kinds.x);
+  const part = (from: number, count: number): Features => ({
+    logits: both.logits.narrow(0, from, count),
+    taps: both.taps.map((tap) => tap.narrow(0, from, count)),
+  });
+  return [part(0, x.size(0)), part(x.size(0), strong.size(0))];
 }
 
-/** Knowledge distillation from a frozen teacher: on x, and on a second view where one is given. */
-export function distillation(teacher: TeacherModel, options: KdOptions, strong: StrongView | null = null): Task {
+const nothing: Passes = { student: 'none', teacher: [], index: false };
+
+/** The stage before the run's own epochs: the terms of the losses that have one, and no cross entropy. */
+function initStep(
+  batch: Batch,
+  stage: Stage,
+  student: StudentPass,
+  teacher: TeacherModel,
+  methods: Methods,
+): StepOutput {
+  const needs = methods.passes('init');
+  const said = askTeacher(teacher, batch.x, needs.teacher);
+  const features = needs.student === 'none' ? null : runStudent(student, batch.x, needs.student);
+  const terms = methods.terms({ ...inputOf(batch, stage), student: features, teacher: said.features });
+  return { terms, logits: features?.logits ?? null };
+}
+
+const inputOf = ({ labels, index }: Batch, { name, epoch, step }: Stage) => ({
+  labels,
+  index,
+  epoch,
+  step,
+  phase: name,
+});
+
+/**
+ * Knowledge distillation from a frozen teacher: on x, and on a second view where one is given; with other losses beside it where
+ * `methods` has some. The caller disposes those.
+ */
+export function distillation(
+  teacher: TeacherModel,
+  options: KdOptions,
+  strong: StrongView | null = null,
+  methods: Methods | null = null,
+): Task {
+  const needs = methods?.passes('train') ?? nothing;
+  const strongNeeds = methods?.passes('train', 'strong') ?? nothing;
   return {
+    ...(methods ? { modules: methods.modules, enter: (stage) => methods.enter(stage) } : {}),
+    init: methods?.init ? { epochs: methods.init.epochs ?? 0, lr: methods.init.lr } : null,
     step(batch, student): StepOutput {
-      const target = teacher.logits(batch.x);
+      const stage = batch.stage ?? { name: 'train', epoch: batch.epoch, step: batch.step };
+      if (methods && stage.name === 'init') return initStep(batch, stage, student, teacher, methods);
+      const said = askTeacher(teacher, batch.x, needs.teacher);
+      const add = (terms: Terms, student: Features, teacher: TeacherView, view: View): void => {
+        const input = { ...inputOf(batch, stage), student, teacher: teacher.features };
+        if (methods) Object.assign(terms, methods.terms(input, view));
+      };
       if (!strong) {
-        const logits = student(batch.x);
-        return { terms: kdTerms({ student: logits, teacher: target }, batch.labels, options), logits };
+        const features = runStudent(student, batch.x, needs.student);
+        const terms = kdTerms({ student: features.logits, teacher: said.logits }, batch.labels, options);
+        add(terms, features, said, 'x');
+        return { terms, logits: features.logits };
       }
-      const networks = { teacher, student, target, temperature: options.temperature };
-      const view: View = strong.pick
+      const networks = { teacher, student, target: said.logits, temperature: options.temperature };
+      const view: PickedView = strong.pick
         ? pickView(batch, strong, strong.pick, networks)
         : { ...drawView(batch, strong, 0), teacher: null, measures: {} };
-      const [logits, strongLogits] = runStudent(student, batch.x, view.images, strong.passes);
-      const x: ViewLogits = { student: logits, teacher: target };
-      if (strong.labels === 'mixed') {
-        const terms: Terms = kdTerms(x, batch.labels, options);
+      const kinds = { x: needs.student, strong: strongNeeds.student };
+      const [features, onStrong] = runOnBoth(student, batch.x, view.images, strong.passes, kinds);
+      const x: ViewLogits = { student: features.logits, teacher: said.logits };
+      const logits = features.logits;
+      const mixed = strong.labels === 'mixed';
+      const saidOfStrong =
+        mixed && strongNeeds.teacher.length === 0 && !methods?.on('strong').length
+          ? null
+          : askTeacher(teacher, view.images, strongNeeds.teacher, view.teacher);
+      const terms = kdTerms(
+        x,
+        batch.labels,
+        options,
+        mixed ? undefined : { student: onStrong.logits, teacher: saidOfStrong!.logits, weight: strong.weight },
+      );
+      if (mixed) {
         const mix = mixOf(strong.scheme, view.parameters);
         if (!mix) throw new TypeError(`${strong.scheme.name} mixes no labels`);
-        terms.ce_strong = { value: mixedCrossEntropy(strongLogits, batch.labels, mix), weight: strong.weight };
-        return { terms, logits, measures: view.measures };
+        terms.ce_strong = { value: mixedCrossEntropy(onStrong.logits, batch.labels, mix), weight: strong.weight };
       }
-      const strongTeacher = view.teacher ?? teacher.logits(view.images);
-      const terms = kdTerms(x, batch.labels, options, { student: strongLogits, teacher: strongTeacher });
-      terms.kl_strong!.weight = strong.weight;
+      add(terms, features, said, 'x');
+      if (saidOfStrong) add(terms, onStrong, saidOfStrong, 'strong');
       return { terms, logits, measures: view.measures };
     },
   };

@@ -14,11 +14,11 @@ import { batchCount, batchIndex, epochOrder, type TensorSet } from '../data/batc
 import type { ImageModel } from '../models/index.ts';
 import { lrAt, type ScheduleConfig, SGD } from '../nn/index.ts';
 import { type Precision, withPrecision } from '../nn/precision.ts';
-import { tensor, tidy } from '../torch/index.ts';
-import type { EpochSums, Position } from './checkpoint.ts';
+import { type Tensor, tensor, tidy } from '../torch/index.ts';
+import { type EpochSums, METHOD, type Position } from './checkpoint.ts';
 import { type Evaluation, evaluate } from './evaluate.ts';
 import { DivergedError, type StepResult, trainStep } from './step.ts';
-import type { Task } from './task.ts';
+import type { Stage, Task } from './task.ts';
 
 export interface TrainOptions {
   seed: number;
@@ -36,6 +36,8 @@ export interface TrainOptions {
   normalization: Normalization;
   /** Measure after every so many epochs, and after the last. Default 1. */
   evaluateEvery?: number;
+  /** Measure each term's share of the gradient at every so many steps. Default 0: never. */
+  gradientEvery?: number;
 }
 
 export interface TrainData {
@@ -46,8 +48,10 @@ export interface TrainData {
 }
 
 export interface EpochRecord {
-  /** Counted from 1. */
+  /** Counted from 1 over the whole run, the epochs of an `init` stage first. */
   epoch: number;
+  /** `init`: a stage before the run's own epochs, which is not measured. */
+  stage: Stage['name'];
   /** Steps taken over the whole run. */
   step: number;
   lr: number;
@@ -68,9 +72,18 @@ export interface EpochRecord {
   seconds: number;
 }
 
+/** Where a step was: `epoch` counts over the whole run and `step` in the epoch, both from 0; `stage` counts from its own start. */
+export interface StepPlace {
+  epoch: number;
+  step: number;
+  stepsPerEpoch: number;
+  lr: number;
+  stage: Stage;
+}
+
 /** What the loop tells the outside; all of it synchronous. */
 export interface TrainObserver {
-  onStep?(result: StepResult, at: { epoch: number; step: number; stepsPerEpoch: number; lr: number }): void;
+  onStep?(result: StepResult, at: StepPlace): void;
   onEvaluate?(set: 'test' | 'dev', done: number, total: number): void;
   onEpoch?(record: EpochRecord): void;
   /** Save now. Called after each epoch, when asked to stop, and now and then in between. */
@@ -80,6 +93,26 @@ export interface TrainObserver {
 /** Thrown when the signal asked the loop to stop; the position was saved before. */
 export class InterruptedError extends Error {
   override readonly name: string = 'InterruptedError';
+}
+
+/** What is optimised: the network's parameters, and the task's own under the names that a checkpoint has them by. */
+function withModules(student: ImageModel, { modules }: Task): Map<string, Tensor> {
+  const all = new Map(student.namedParameters());
+  if (modules) for (const [name, parameter] of modules.namedParameters()) all.set(METHOD + name, parameter);
+  return all;
+}
+
+/** The stage an epoch of the run is in. An `init` stage has its own learning rate, or the run's first one, and no schedule. */
+function stageAt(
+  { init }: Task,
+  options: TrainOptions & { stepsPerEpoch: number },
+): (epoch: number, step: number) => Stage & { lr: number } {
+  const before = init?.epochs ?? 0;
+  return (epoch, step) => {
+    if (epoch < before) return { name: 'init', epoch, step, lr: init?.lr ?? options.lr };
+    const own = step - before * options.stepsPerEpoch;
+    return { name: 'train', epoch: epoch - before, step: own, lr: lrAt(options, own) };
+  };
 }
 
 export const startPosition = (): Position => ({ epoch: 0, step: 0, sums: emptySums(), best: null, seconds: 0 });
@@ -138,9 +171,13 @@ export async function train(
     normalization,
     standard,
     evaluateEvery = 1,
+    gradientEvery = 0,
   } = options;
   const stepsPerEpoch = batchCount(data.train.count, batchSize);
-  const optimizer = new SGD(student.namedParameters(), options);
+  const before = task.init?.epochs ?? 0;
+  const allEpochs = before + epochs;
+  const at = stageAt(task, { ...options, stepsPerEpoch });
+  const optimizer = new SGD(withModules(student, task), options);
   let position = startPosition();
   let last: EpochRecord | null = null;
   let savedAt = performance.now();
@@ -162,15 +199,21 @@ export async function train(
 
   try {
     if (resume) position = resume(optimizer);
-    if (position.epoch > epochs || position.step > stepsPerEpoch) {
+    if (position.epoch > allEpochs || position.step > stepsPerEpoch) {
       const { epoch, step } = position;
       throw new UserError(
-        `cannot continue after ${epoch} epochs and ${step} steps: the run has ${epochs} epochs of ${stepsPerEpoch} steps`,
+        `cannot continue after ${epoch} epochs and ${step} steps: the run has ${allEpochs} epochs of ${stepsPerEpoch} steps`,
       );
     }
-    for (; position.epoch < epochs; position.epoch++) {
+    let entered: Stage['name'] | null = null;
+    for (; position.epoch < allEpochs; position.epoch++) {
       const { epoch } = position;
       const order = epochOrder(seed, epoch, data.train.count);
+      const { name } = at(epoch, epoch * stepsPerEpoch);
+      // A stage begins with an optimizer that has no momentum, whether it follows another or a run is continued there.
+      if (epoch === before && position.step === 0 && before > 0) optimizer.reset();
+      if (name !== entered) task.enter?.(name);
+      entered = name;
 
       // Train on every sample once.
       student.train();
@@ -183,24 +226,22 @@ export async function train(
           savedAt = begin;
         }
 
-        const lr = lrAt({ ...options, stepsPerEpoch }, step);
+        const { lr, ...stage } = at(epoch, step);
         const index = batchIndex(order, position.step, batchSize);
         const result = tidy(() => {
           const crops = drawCropFlip(seed, epoch, index, standard);
           const pictures = gatherCropFlip(data.train.images, index, crops, standard.padding);
           const x = normalizeImages(pictures, normalization, channelsLast);
           const labels = data.train.labels.indexSelect(0, tensor(index, { dtype: 'int64', device }));
-          return trainStep(student, task, { x, pictures, labels, index, epoch, step }, optimizer, {
-            lr,
-            precision,
-            device,
-          });
+          const batch = { x, pictures, labels, index, epoch, step, stage };
+          const gradients = gradientEvery > 0 && step % gradientEvery === 0;
+          return trainStep(student, task, batch, optimizer, { lr, precision, device, gradients });
         });
 
         const seconds = (performance.now() - begin) / 1000;
         addTo(position.sums, result, seconds);
         position.seconds += seconds;
-        observer.onStep?.(result, { epoch, step: position.step, stepsPerEpoch, lr });
+        observer.onStep?.(result, { epoch, step: position.step, stepsPerEpoch, lr, stage });
         // The engine blocks this thread: let signals, timers and file writes through once a step.
         await new Promise(setImmediate);
       }
@@ -209,7 +250,8 @@ export async function train(
       if (signal?.aborted) stop();
       const begin = performance.now();
       student.eval();
-      const measured = (epoch + 1) % evaluateEvery === 0 || epoch + 1 === epochs;
+      const done = epoch + 1 - before;
+      const measured = name === 'train' && (done % evaluateEvery === 0 || done === epochs);
       const dev = measured && data.dev ? await evaluateOn(data.dev, 'dev') : null;
       const test = measured ? await evaluateOn(data.test, 'test') : null;
       position.seconds += (performance.now() - begin) / 1000;
@@ -220,8 +262,9 @@ export async function train(
       const step = (epoch + 1) * stepsPerEpoch;
       last = {
         epoch: epoch + 1,
+        stage: name,
         step,
-        lr: lrAt({ ...options, stepsPerEpoch }, step - 1),
+        lr: at(epoch, step - 1).lr,
         train: means(position.sums),
         test,
         dev,

@@ -1,8 +1,19 @@
-import { totalLoss } from '../distill/objective.ts';
+import { type Terms, totalLoss } from '../distill/objective.ts';
+import type { FeatureOptions, Features } from '../models/index.ts';
 import { type Module, type SGD, withoutStatistics } from '../nn/index.ts';
 import { type Precision, withPrecision } from '../nn/precision.ts';
-import { noGrad, stack, type Tensor, tidy } from '../torch/index.ts';
-import type { Batch, Task } from './task.ts';
+import { grad, noGrad, stack, type Tensor, tidy } from '../torch/index.ts';
+import type { Batch, StudentPass, Task } from './task.ts';
+
+/** How much of the update a term accounts for. */
+export interface GradientShare {
+  value: number;
+  weight: number;
+  /** L2 norm, over all of the student's weights, of the gradient of weight times value. */
+  norm: number;
+  /** The norm over the sum of all terms' norms. */
+  share: number;
+}
 
 /** What one step measured, as plain numbers. */
 export interface StepResult {
@@ -12,9 +23,11 @@ export interface StepResult {
   loss: number;
   /** What else the task measured. */
   measures: Record<string, number>;
-  /** Pictures of x whose label was the student's first choice. */
+  /** Pictures of x whose label was the student's first choice; 0 where the student did not run. */
   correct: number;
   samples: number;
+  /** By term, where it was asked for. */
+  gradients?: Record<string, GradientShare>;
 }
 
 /** A loss that is not finite: the run stops before the weights take it up. */
@@ -28,36 +41,84 @@ export class DivergedError extends Error {
   }
 }
 
-/** Loss, gradients and update of one batch. Leaves no tensor behind. */
-export function trainStep(
-  student: Module & { forward(images: Tensor): Tensor },
-  task: Task,
-  batch: Batch,
-  optimizer: SGD,
-  run: { lr: number; precision: Precision; device: string },
-): StepResult {
+/** A network as a step trains it. */
+export type Trainee = Module & {
+  forward(images: Tensor): Tensor;
+  features?(images: Tensor, options?: FeatureOptions): Features;
+};
+
+export interface StepRun {
+  lr: number;
+  precision: Precision;
+  device: string;
+  /** Measure each term's share of the gradient: one more backward pass a term. */
+  gradients?: boolean;
+}
+
+function studentPass(student: Trainee, { precision, device }: StepRun): StudentPass {
+  const forward = (images: Tensor): Tensor =>
+    withPrecision(precision, device, () => student.forward(images)).to('float32');
+  const features = (images: Tensor, options: FeatureOptions): Features => {
+    if (!student.features) throw new TypeError(`${student.constructor.name} has no feature taps`);
+    const found = withPrecision(precision, device, () => student.features!(images, options));
+    return { logits: found.logits.to('float32'), taps: found.taps };
+  };
+  const score = (images: Tensor, updateStatistics: boolean): Tensor =>
+    noGrad(() => (updateStatistics ? forward(images) : withoutStatistics(student, () => forward(images))));
+  return Object.assign(forward, { features, score });
+}
+
+/** The norm of each term's weighted gradient over `parameters`. Leaves the graph and every `.grad` as they are. */
+function gradientNorms(terms: Terms, parameters: readonly Tensor[]): Record<string, number> {
   return tidy(() => {
-    const forward = (images: Tensor): Tensor =>
-      withPrecision(run.precision, run.device, () => student.forward(images)).to('float32');
-    const score = (images: Tensor, updateStatistics: boolean): Tensor =>
-      noGrad(() => (updateStatistics ? forward(images) : withoutStatistics(student, () => forward(images))));
-    const { terms, logits, measures = {} } = task.step(batch, Object.assign(forward, { score }));
+    const norms = Object.entries(terms).map(([name, { value, weight }]) => {
+      if (weight === 0 || !value.requiresGrad) return [name, 0] as const;
+      const squares = tidy(() => {
+        const gradients = grad([value], parameters, { retainGraph: true, allowUnused: true });
+        const norms = gradients.flatMap((gradient) => (gradient ? [gradient.to('float32').norm()] : []));
+        return norms.length > 0 ? stack(norms).norm() : null;
+      });
+      return [name, squares ? weight * squares.item() : 0] as const;
+    });
+    return Object.fromEntries(norms);
+  });
+}
+
+function gradientShares(
+  terms: Terms,
+  values: Record<string, number>,
+  parameters: readonly Tensor[],
+): Record<string, GradientShare> {
+  const norms = gradientNorms(terms, parameters);
+  const sum = Object.values(norms).reduce((total, norm) => total + norm, 0);
+  return Object.fromEntries(
+    Object.entries(terms).map(([name, { weight }]) => {
+      const norm = norms[name]!;
+      return [name, { value: values[name]!, weight, norm, share: sum > 0 ? norm / sum : 0 }];
+    }),
+  );
+}
+
+/** Loss, gradients and update of one batch. Leaves no tensor behind. */
+export function trainStep(student: Trainee, task: Task, batch: Batch, optimizer: SGD, run: StepRun): StepResult {
+  return tidy(() => {
+    const { terms, logits, measures = {} } = task.step(batch, studentPass(student, run));
     const total = totalLoss(terms);
     const names = Object.keys(terms);
     // One copy out for all numbers: on a GPU each would wait for the device.
     const values = noGrad(() => {
-      const correct = logits.argmax(1).eq(batch.labels).sum().to('float32');
+      const correct = logits ? [logits.argmax(1).eq(batch.labels).sum().to('float32')] : [];
       return stack([
-        ...names.map((name) => terms[name]!.value.detach()),
+        ...names.map((name) => terms[name]!.value.detach().to('float32')),
         total.detach(),
-        correct,
+        ...correct,
       ]).data() as Float32Array;
     });
     const result: StepResult = {
       terms: Object.fromEntries(names.map((name, i) => [name, values[i]!])),
       loss: values[names.length]!,
       measures,
-      correct: values[names.length + 1]!,
+      correct: values[names.length + 1] ?? 0,
       samples: batch.index.length,
     };
     if (!Number.isFinite(result.loss)) {
@@ -65,6 +126,10 @@ export function trainStep(
         names.filter((name) => !Number.isFinite(result.terms[name])),
         result.terms,
       );
+    }
+    if (run.gradients) {
+      const parameters = [...student.parameters()].filter((parameter) => parameter.requiresGrad);
+      result.gradients = gradientShares(terms, result.terms, parameters);
     }
     total.backward();
     optimizer.lr = run.lr;
