@@ -4,6 +4,7 @@ import { Command, CommanderError } from 'commander';
 import { errorCode } from '../base/errors.ts';
 import { packageVersion } from '../experiment/version.ts';
 import { registerBench } from './commands/bench.ts';
+import { registerCompare } from './commands/compare.ts';
 import { registerData } from './commands/data.ts';
 import { registerDoctor } from './commands/doctor.ts';
 import { registerEval } from './commands/eval.ts';
@@ -42,6 +43,7 @@ Examples:
     registerScore,
     registerShowAugment,
     registerImport,
+    registerCompare,
     registerExport,
     registerModels,
     registerBench,

@@ -3,7 +3,7 @@ import { styleText } from 'node:util';
 import { errorMessage, UserError } from '../base/errors.ts';
 
 /** https://no-color.org, and terminals that know no escape codes. */
-const colour = (stream: { isTTY?: boolean }): boolean =>
+export const colour = (stream: { isTTY?: boolean }): boolean =>
   Boolean(stream.isTTY) && !process.env.NO_COLOR && process.env.TERM !== 'dumb';
 
 export const bold = (text: string): string =>

@@ -1,5 +1,21 @@
 /** @file Configurations, run folders and whole runs. */
+
 export { type AugmentSheet, type AugmentSheetOptions, augmentSheet, type SheetView } from './augment-sheet.ts';
+export {
+  type ComparedRow,
+  type ComparedRun,
+  type CompareOptions,
+  type Comparison,
+  type CorrelationPoint,
+  type CurvePoint,
+  compareRuns,
+  curveMetrics,
+  type Difference,
+  type DifferenceKind,
+  type Flag,
+  type Spread,
+  type StddevCorrelation,
+} from './compare.ts';
 export { type Config, type ConfigInput, configKeys, defineExperiment, flagOf, resolveConfig } from './config.ts';
 export {
   type CheckpointScore,
