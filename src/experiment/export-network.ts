@@ -6,6 +6,7 @@ import { unknownName } from '../base/suggest.ts';
 import { readWeights, type StoredTensors, writePth, writeSafetensors } from '../formats/index.ts';
 import { type NetworkInfo, networkOf, networkTensors } from '../train/checkpoint.ts';
 import { datasetInfo } from './data.ts';
+import { writeOnnx } from './export-onnx.ts';
 import { type LoadedNetwork, loadNetwork } from './load-network.ts';
 
 /** What a writer works from. */
@@ -49,6 +50,7 @@ export const exporters: Readonly<Record<string, Format>> = {
       return {};
     },
   },
+  onnx: { extensions: ['.onnx'], write: writeOnnx },
 };
 
 export const exportFormats: readonly string[] = Object.keys(exporters);
@@ -56,13 +58,16 @@ export const exportFormats: readonly string[] = Object.keys(exporters);
 export interface ExportOptions {
   /** Where the ending of `out` does not say it. */
   format?: string;
-  out: string;
+  /** The file to write. By default the checkpoint's name with the ending of `format`. */
+  out?: string;
   /** Architecture, where the file does not say it and the format needs it. */
   model?: string;
   /** Data set whose classes and picture size it is for, where the file does not say it and the format needs it. */
   data?: string;
   /** Of a .pth: the weights are put under this key of a dict, as many scripts have it, instead of being all there is. */
   key?: string;
+  /** Of an .onnx: it takes pixels from 0 to 255 and normalises them itself. */
+  normalize?: boolean;
 }
 
 export interface Exported {
@@ -71,14 +76,26 @@ export interface Exported {
   file: string;
   bytes: number;
   tensors: number;
+  /** What the person should know. */
+  notes?: string[];
   [fact: string]: unknown;
 }
 
-/** The format of a file to be written: asked for, or by its ending. */
-function formatOf({ format, out }: ExportOptions): string {
+/** The format of a file to be written (asked for, or by its ending) and the file. */
+function targetOf(checkpoint: string, { format, out }: ExportOptions): { format: string; out: string } {
   if (format !== undefined) {
     if (!Object.hasOwn(exporters, format)) throw unknownName('format', format, exportFormats);
-    return format;
+    const file =
+      out ?? checkpoint.slice(0, -extname(checkpoint).length || undefined) + exporters[format]!.extensions[0]!;
+    if (out === undefined && file === checkpoint) {
+      throw new UserError(`${checkpoint} would be written over`, { hint: 'name the file to write with --out' });
+    }
+    return { format, out: file };
+  }
+  if (out === undefined) {
+    throw new UserError('nothing says which file to write', {
+      hint: `give --out FILE, or --format ${exportFormats.join(', --format ')}`,
+    });
   }
   const ending = extname(out).toLowerCase();
   const found = exportFormats.find((name) => exporters[name]!.extensions.includes(ending));
@@ -87,19 +104,22 @@ function formatOf({ format, out }: ExportOptions): string {
       hint: `give --format ${exportFormats.join(', --format ')}`,
     });
   }
-  return found;
+  return { format: found, out };
 }
 
 /**
  * Write a checkpoint's network as safetensors, as a .pth that PyTorch loads (`torch.load(file, weights_only=True)` is the
- * state dict), or in any other format of `exporters`.
+ * state dict), as an ONNX model, or in any other format of `exporters`.
  *
  * @example
  * await exportCheckpoint('runs/student/last.safetensors', { out: 'student.pth' });
  * @throws UserError for an unknown format, or a file that is not weights
  */
 export async function exportCheckpoint(path: string, options: ExportOptions): Promise<Exported> {
-  const format = formatOf(options);
+  const { format, out } = targetOf(path, options);
+  if (options.normalize && format !== 'onnx') {
+    throw new UserError(`--normalize is for an .onnx file; ${format} holds weights alone`);
+  }
   if (options.key !== undefined && format !== 'pth') {
     throw new UserError(`--key is for a .pth file; ${format} has no place for it`);
   }
@@ -125,12 +145,12 @@ export async function exportCheckpoint(path: string, options: ExportOptions): Pr
       });
     },
   };
-  const facts = await exporters[format]!.write(source, options.out, options);
+  const facts = await exporters[format]!.write(source, out, options);
   return {
     checkpoint: path,
     format,
-    file: options.out,
-    bytes: statSync(options.out).size,
+    file: out,
+    bytes: statSync(out).size,
     tensors: source.tensors.size,
     ...facts,
   };

@@ -1,22 +1,26 @@
 /** @file `thrive export`: a checkpoint's network as a file for other programs. */
 import type { Command } from 'commander';
-import { result } from '../output.ts';
+import { result, say } from '../output.ts';
 
 interface ExportFlags {
   format?: string;
-  out: string;
+  out?: string;
   model?: string;
   data?: string;
   key?: string;
+  normalize?: boolean;
   json?: boolean;
 }
 
 async function execute(checkpoint: string, flags: ExportFlags): Promise<void> {
   const { exportCheckpoint } = await import('../../experiment/export-network.ts');
   const written = await exportCheckpoint(checkpoint, flags);
+  for (const note of written.notes ?? []) say(note);
   result(flags.json, written, () => {
-    const { file, format, bytes, tensors } = written;
-    return `${file}: ${format}, ${tensors} tensors, ${(bytes / 1e6).toFixed(2)} MB`;
+    const { file, format, bytes, tensors, takes, gives } = written;
+    const size = `${(bytes / 1e6).toFixed(2)} MB`;
+    if (!takes) return `${file}: ${format}, ${tensors} tensors, ${size}`;
+    return `${file}: ${format}, ${size}\n  takes ${takes}\n  gives ${gives}`;
   });
 }
 
@@ -25,18 +29,20 @@ export function registerExport(program: Command): void {
     .command('export')
     .description("Write a checkpoint's network for other programs")
     .argument('<checkpoint>', 'a .safetensors or .pth file')
-    .requiredOption('--out <file>', 'the file to write')
-    .option('--format <name>', 'safetensors or pth (default: by the ending of --out)')
+    .option('--out <file>', "the file to write (default: the checkpoint's name with the ending of --format)")
+    .option('--format <name>', 'safetensors, pth or onnx (default: by the ending of --out)')
     .option('--model <name>', 'the architecture, where the file does not say it and the format needs it')
     .option('--data <name>', 'the data set it is for, where the file does not say it and the format needs it')
     .option('--key <name>', "of a .pth: put the weights under this key; RepDistiller reads 'model'")
+    .option('--normalize', 'of an .onnx: it takes pixels from 0 to 255 and normalises them itself')
     .option('--json', 'print one JSON object')
     .addHelpText(
       'after',
       `
 Examples:
   thrive export runs/NAME/last.safetensors --out student.safetensors     weights alone, without the optimizer's state
-  thrive export runs/NAME/last.safetensors --out student.pth             model.load_state_dict(torch.load('student.pth'))`,
+  thrive export runs/NAME/last.safetensors --out student.pth             model.load_state_dict(torch.load('student.pth'))
+  thrive export runs/NAME/last.safetensors --format onnx --normalize     for onnxruntime, on a server or in a browser`,
     )
     .action(execute);
 }
