@@ -28,6 +28,12 @@ export function names(text: string): string[] {
   return list;
 }
 
+/** A flag that may be given again. */
+export const repeated = (text: string, before: string[] = []): string[] => [...before, text];
+
+/** Numbers between commas. */
+export const numbers = (text: string): number[] => text.split(',').map((part) => number(part.trim()));
+
 export interface DataFlags {
   data?: string;
   dataDir?: string;

@@ -55,7 +55,7 @@ class Screen {
 function watched(options: Partial<ProgressOptions> = {}, screen = new Screen()) {
   let time = 1000;
   const reporter = progress({ epochs: 4, stream: screen, now: () => time, ...options });
-  const counts = { trainCount: 640, testCount: 100, devCount: 0, parameters: 78042, epoch: 0 };
+  const counts = { trainCount: 640, testCount: 100, devCount: 0, parameters: 78042, epoch: 0, initEpochs: 0 };
   return {
     screen,
     reporter,

@@ -47,6 +47,7 @@ export function progress({
   let lossAverage = Number.NaN;
   let stepEnd = now();
   let trainCount = 0;
+  let initEpochs = 0;
   let evaluationStart = Number.NaN;
   /** How long an epoch's evaluations take, by set. */
   const evaluationSeconds = new Map<string, number>();
@@ -71,16 +72,22 @@ export function progress({
     dirty = true;
   };
 
+  /** An epoch of the whole run, counted from 1, as the person knows it. */
+  const where = (stage: 'init' | 'train', epoch: number): string =>
+    stage === 'init' ? `initialisation ${epoch}/${initEpochs}` : `epoch ${epoch - initEpochs}/${epochs}`;
+
   return {
     note: (text) => line(`${prefix}${text}`),
-    onStart({ trainCount: count, testCount, devCount, parameters, epoch }) {
+    onStart({ trainCount: count, testCount, devCount, parameters, epoch, ...start }) {
+      initEpochs = start.initEpochs;
       trainCount = count;
       stepEnd = now();
       const sets = `${count} training${devCount ? `, ${devCount} dev` : ''}, ${testCount} test pictures`;
+      const first = initEpochs > 0 ? `${initEpochs} epochs of initialisation, then ` : '';
       const from = epoch > 0 ? `, continuing after epoch ${epoch}` : '';
-      line(`${prefix}${parameters.toLocaleString('en-US')} parameters; ${sets}; ${epochs} epochs${from}`);
+      line(`${prefix}${parameters.toLocaleString('en-US')} parameters; ${sets}; ${first}${epochs} epochs${from}`);
     },
-    onStep(result, { epoch, step, stepsPerEpoch }) {
+    onStep(result, { epoch, step, stepsPerEpoch, stage }) {
       const time = now();
       const rate = result.samples / Math.max(1e-9, time - stepEnd);
       stepEnd = time;
@@ -88,11 +95,13 @@ export function progress({
       speed = speed === 0 ? rate : speed + (rate - speed) / 10;
       lossAverage = Number.isNaN(lossAverage) ? result.loss : lossAverage + (result.loss - lossAverage) / 20;
       draw(() => {
-        const epochsLeft = epochs - epoch - (step + 1) / stepsPerEpoch;
+        const epochsLeft = initEpochs + epochs - epoch - (step + 1) / stepsPerEpoch;
         const evaluation = [...evaluationSeconds.values()].reduce((sum, seconds) => sum + seconds, 0);
-        const left = (epochsLeft * trainCount) / speed + evaluation * Math.ceil((epochs - epoch) / evaluateEvery);
+        const left =
+          (epochsLeft * trainCount) / speed +
+          evaluation * Math.ceil(Math.min(epochs, initEpochs + epochs - epoch) / evaluateEvery);
         const terms = Object.entries(result.terms).map(([name, value]) => `${name} ${value.toFixed(3)}`);
-        return `${prefix}epoch ${epoch + 1}/${epochs} ${bar((step + 1) / stepsPerEpoch)} ${speed.toFixed(0)} images/s  loss ${lossAverage.toFixed(4)} (${terms.join(', ')})  ${duration(left)} left`;
+        return `${prefix}${where(stage.name, epoch + 1)} ${bar((step + 1) / stepsPerEpoch)} ${speed.toFixed(0)} images/s  loss ${lossAverage.toFixed(4)} (${terms.join(', ')})  ${duration(left)} left`;
       });
     },
     onEvaluate(set, done, total) {
@@ -108,14 +117,15 @@ export function progress({
         stepEnd = now();
       }
     },
-    onEpoch({ epoch, train, test, dev, isBest }) {
+    onEpoch({ epoch, stage, train, test, dev, isBest }) {
       const scores = [
-        `train ${percent(train.top1)}`,
+        // Before its own epochs a run minimises no cross entropy.
+        ...(stage === 'train' ? [`train ${percent(train.top1)}`] : []),
         ...(dev ? [`dev ${percent(dev.top1)}`] : []),
         ...(test ? [`test ${percent(test.top1)} (top-5 ${percent(test.top5)}, loss ${test.loss.toFixed(4)})`] : []),
       ];
       line(
-        `${prefix}epoch ${epoch}/${epochs}  loss ${train.loss.toFixed(4)}  ${scores.join('  ')}  ${train.imagesPerSecond.toFixed(0)} images/s${isBest && dev ? dim('  best on dev', stream) : ''}`,
+        `${prefix}${where(stage, epoch)}  loss ${train.loss.toFixed(4)}  ${[...scores, ''].join('  ')}${train.imagesPerSecond.toFixed(0)} images/s${isBest && dev ? dim('  best on dev', stream) : ''}`,
       );
       lossAverage = Number.NaN;
       stepEnd = now();

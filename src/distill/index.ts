@@ -1,4 +1,5 @@
 /** @file Distillation: the frozen teacher, the KL term, the objective. */
+export { Ensemble, type EnsembleKind, type EnsembleMember, ensembleKinds } from './ensemble.ts';
 export { crossEntropy, klDivergence } from './kl.ts';
 export * as losses from './losses/index.ts';
 export { type Method, type MethodInput, Methods, type TeacherFeatures } from './methods.ts';

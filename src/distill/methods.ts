@@ -30,6 +30,12 @@ export interface MethodInput extends Omit<LossInput, 'student' | 'teacher' | 'se
 
 const noFeatures = (logits: Tensor): Features => ({ logits, taps: [] });
 
+/** Whether a loss adds nothing to the run's own epochs. */
+function actsOnlyBefore(loss: DistillLoss): boolean {
+  const train = phaseOf(loss, 'train');
+  return phaseOf(loss, 'init') !== undefined && train?.trains.length === 0 && train.needs.student === 'none';
+}
+
 export class Methods {
   readonly list: readonly Method[];
   /** Every loss's modules by the loss's name: for the optimizer and the checkpoint. */
@@ -52,6 +58,12 @@ export class Methods {
         {
           hint: 'use one of them',
         },
+      );
+    }
+    const before = list.find(({ loss, on }) => on === 'both' && actsOnlyBefore(loss));
+    if (before) {
+      throw new UserError(
+        `${before.loss.name} cannot act on x': it acts before the run's own epochs, where there is only x`,
       );
     }
     this.init = (first[0] && phaseOf(first[0], 'init')) ?? null;

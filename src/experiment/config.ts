@@ -5,8 +5,11 @@ import { schemeByName, schemeNames } from '../augment/index.ts';
 import { UserError } from '../base/errors.ts';
 import { nearest } from '../base/suggest.ts';
 import { datasetInfo } from '../data/index.ts';
+import { ensembleKinds } from '../distill/ensemble.ts';
+import { type KdOptions, kdDefaults } from '../distill/objective.ts';
 import { checkPickOptions, criteria, pickDefaults } from '../distill/pick.ts';
 import { paperMilestones } from '../nn/schedule.ts';
+import { type MethodInput, type MethodSettings, methodShape, resolveMethods } from './methods.ts';
 
 const fraction = z.number().min(0).lt(1);
 const positive = z.number().positive().finite();
@@ -44,10 +47,17 @@ const teacherShape = {
   model: z.string().min(1).optional(),
 };
 
+const ensembleShape = {
+  ...teacherShape,
+  /** Its share among several; 1 unless given. */
+  weight: positive.optional(),
+};
+
 const kdShape = {
-  gamma: weight.default(0.1),
-  alpha: weight.default(0.9),
-  temperature: positive.default(4),
+  /** 0.1 and 0.9 unless given; with other methods as their recipe says. */
+  gamma: weight.optional(),
+  alpha: weight.optional(),
+  temperature: positive.default(kdDefaults.temperature),
 };
 
 const pickShape = {
@@ -99,6 +109,9 @@ const configShape = {
   /** With `init`: all but the last linear layer, which is drawn, as for other classes. */
   resetHead: z.boolean().optional(),
   teacher: z.strictObject(teacherShape).optional(),
+  /** Several teachers instead of one, and what of theirs is averaged: probabilities unless given. */
+  teachers: z.array(z.strictObject(ensembleShape)).min(2).optional(),
+  ensemble: z.enum(ensembleKinds).optional(),
   epochs: count.default(240),
   batchSize: count.default(64),
   lr: positive.default(0.05),
@@ -110,6 +123,10 @@ const configShape = {
   schedule: scheduleSchema.optional(),
   /** gamma CE + alpha KL at this temperature. */
   kd: z.strictObject(kdShape).prefault({}),
+  /** Other distillation losses, beside cross entropy and KL. */
+  methods: z.array(z.strictObject(methodShape)).min(1).optional(),
+  /** Record each term's share of the gradient at every so many steps; 0: never. It costs a backward pass a term. */
+  gradientEvery: z.int().nonnegative().default(100),
   /** A second, strongly augmented view x' of every batch, which the teacher labels. */
   strong: z.strictObject(strongShape).optional(),
   /** How each picture is augmented before anything else. */
@@ -126,11 +143,13 @@ type Written = z.input<typeof configSchema>;
 type Parsed = z.output<typeof configSchema>;
 
 /** What a user writes: everything but data and model may be left out. */
-export type ConfigInput = Omit<Written, 'task' | 'teacher'> & {
+export type ConfigInput = Omit<Written, 'task' | 'teacher' | 'methods'> & {
   /** `distill` where a teacher is given, else `train`. */
   task?: Written['task'] | undefined;
   /** Its checkpoint, or the checkpoint and the architecture. */
   teacher?: string | Written['teacher'];
+  /** Losses by name, or with weight, options and the views they act on. `['crd', 'kd']` is the recipe crd + kd. */
+  methods?: readonly (string | MethodInput)[] | undefined;
 };
 
 /** How the learning rate moves, with every number filled in. */
@@ -139,10 +158,15 @@ export type ScheduleSettings =
   | { kind: 'step'; milestones: number[]; gamma: number };
 
 /** A configuration with every default filled in. */
-export type Config = Omit<Parsed, 'schedule' | 'standard'> & {
+export type Config = Omit<Parsed, 'schedule' | 'standard' | 'kd' | 'methods'> & {
+  kd: KdOptions;
+  methods?: MethodSettings[] | undefined;
   schedule: ScheduleSettings;
   standard: NonNullable<Parsed['standard']>;
 };
+
+/** A teacher of a configuration: its file, its architecture, and its share where there are several. */
+export type TeacherSettings = z.output<z.ZodObject<typeof ensembleShape>>;
 
 export const configKeys: readonly string[] = Object.keys(configShape);
 
@@ -169,6 +193,9 @@ const strongFlags: Readonly<Record<string, string>> = {
   'pick.updateStatistics': '--pick-updates-statistics',
 };
 
+const teachersFlags: Readonly<Record<string, string>> = { model: '--teacher-model', weight: '--teacher-weights' };
+const methodFlags: Readonly<Record<string, string>> = { weight: '--weight', options: '--method-option' };
+
 /**
  * The flag a setting has on the command line, if it has one: `batchSize` is `--batch-size`, `kd.temperature` is
  * `--temperature`, `model` is `--student` where it is distilled.
@@ -177,6 +204,8 @@ export function flagOf(path: readonly PropertyKey[], task?: unknown): string | u
   const [first, second] = path;
   if (first === 'task') return undefined;
   if (first === 'teacher') return second === 'model' ? '--teacher-model' : '--teacher';
+  if (first === 'teachers') return teachersFlags[String(path[2])] ?? '--teacher';
+  if (first === 'methods') return methodFlags[String(path[2])] ?? '--method';
   if (first === 'kd') return second === undefined ? undefined : `--${String(second)}`;
   if (first === 'schedule') {
     if (second === 'milestones') return '--milestones';
@@ -192,6 +221,8 @@ export function flagOf(path: readonly PropertyKey[], task?: unknown): string | u
 function keysAt(path: readonly PropertyKey[], value: unknown): string[] {
   if (path.length === 0) return [...configKeys];
   if (path[0] === 'teacher') return Object.keys(teacherShape);
+  if (path[0] === 'teachers') return Object.keys(ensembleShape);
+  if (path[0] === 'methods') return Object.keys(methodShape);
   if (path[0] === 'kd') return Object.keys(kdShape);
   if (path[0] === 'strong') return Object.keys(path[1] === 'pick' ? pickShape : strongShape);
   const { kind } = value as { kind: keyof typeof scheduleShapes };
@@ -246,7 +277,16 @@ function complain(issue: z.core.$ZodIssue, value: Record<string, unknown>): stri
 }
 
 /** What cannot be asked of the networks. */
-function checkNetworks({ task, studentTaps, teacherTaps, init, resetHead }: Parsed): void {
+function checkNetworks({ task, studentTaps, teacherTaps, init, resetHead, teacher, teachers, ...rest }: Parsed): void {
+  if (teacher && teachers) throw new UserError('give teacher or teachers, not both');
+  if (rest.ensemble && !teachers) {
+    throw new UserError('--ensemble is for several teachers', { hint: 'repeat --teacher for each' });
+  }
+  if (task === 'train' && rest.methods) {
+    throw new UserError('--method is for learning from a teacher; plain training has none', {
+      hint: 'use thrive distill',
+    });
+  }
   if (task === 'train' && (studentTaps || teacherTaps)) {
     const flag = studentTaps ? '--student-taps' : '--teacher-taps';
     throw new UserError(`${flag}: plain training compares no features`, { hint: 'thrive distill does' });
@@ -259,7 +299,11 @@ function checkNetworks({ task, studentTaps, teacherTaps, init, resetHead }: Pars
 }
 
 /** What cannot be asked of a second view. */
-function checkStrong({ task, strong, kd, batchSize }: Parsed): void {
+function checkStrong({ task, strong, kd, batchSize, methods = [] }: Resolved): void {
+  const both = methods.find(({ on }) => on === 'both');
+  if (both && !strong) {
+    throw new UserError(`${both.name} is to act on x' too, and there is none`, { hint: 'give --augment' });
+  }
   if (!strong) return;
   if (task === 'train') {
     throw new UserError('--augment makes a second view for a teacher to label; plain training has no teacher', {
@@ -268,9 +312,12 @@ function checkStrong({ task, strong, kd, batchSize }: Parsed): void {
   }
   if (strong.pick) checkPickOptions(strong.pick);
   if (batchSize === 1 && schemeByName(strong.scheme).mixes) {
-    throw new UserError(`--augment ${strong.scheme} mixes pictures of a batch, and --batch-size 1 leaves it none to mix`, {
-      hint: 'give --batch-size 2 or more',
-    });
+    throw new UserError(
+      `--augment ${strong.scheme} mixes pictures of a batch, and --batch-size 1 leaves it none to mix`,
+      {
+        hint: 'give --batch-size 2 or more',
+      },
+    );
   }
   if (strong.labels === 'mixed') {
     if (!schemeByName(strong.scheme).mixes) {
@@ -282,7 +329,9 @@ function checkStrong({ task, strong, kd, batchSize }: Parsed): void {
       throw new UserError('--strong-labels mixed and --pick do not go together: picking is for the teacher');
   }
   if (strong.labels === 'teacher' && kd.alpha === 0 && strong.weight === undefined) {
-    throw new UserError('--augment has weight 0, as --alpha is 0', { hint: 'give --strong-weight' });
+    throw new UserError("KL(x') has weight 0, as KL(x) has none", {
+      hint: methods.length > 0 ? `give --strong-weight, or --method ${methods[0]!.name}+kd` : 'give --strong-weight',
+    });
   }
   if (strong.weight === 0) {
     throw new UserError(`--strong-weight 0: nothing would be learnt from the ${strong.scheme} view`, {
@@ -290,6 +339,9 @@ function checkStrong({ task, strong, kd, batchSize }: Parsed): void {
     });
   }
 }
+
+/** A configuration whose methods have their numbers filled in. */
+type Resolved = Omit<Parsed, 'kd' | 'methods'> & { kd: KdOptions; methods?: MethodSettings[] | undefined };
 
 const isPlain = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
@@ -305,8 +357,11 @@ export function resolveConfig(input: unknown): Config {
   const teacher = typeof given === 'string' ? { checkpoint: given } : given;
   const written: Record<string, unknown> = {
     ...input,
-    task: input.task ?? (given === undefined ? 'train' : 'distill'),
+    task: input.task ?? (given === undefined && input.teachers === undefined ? 'train' : 'distill'),
   };
+  if (Array.isArray(input.methods)) {
+    written.methods = input.methods.map((method) => (typeof method === 'string' ? { name: method } : method));
+  }
   if (given !== undefined) written.teacher = teacher;
   const parsed = configSchema.safeParse(written);
   if (!parsed.success) {
@@ -315,19 +370,22 @@ export function resolveConfig(input: unknown): Config {
       ...(unknown ? { hint: `known settings: ${configKeys.join(', ')}` } : {}),
     });
   }
-  const { schedule = { kind: 'step', gamma: 0.1 }, standard = 'crop+flip', ...rest } = parsed.data;
+  const { schedule = { kind: 'step', gamma: 0.1 }, standard = 'crop+flip', ...data } = parsed.data;
+  const { methods: _methods, ...plain } = data;
+  const { methods, kd } = resolveMethods(data.methods, data.kd);
+  const rest: Resolved = { ...plain, kd, ...(methods ? { methods } : {}) };
   const { epochs } = rest;
   if (rest.nesterov && rest.momentum === 0) throw new UserError('--nesterov needs a momentum above 0');
-  if (rest.kd.gamma === 0 && rest.kd.alpha === 0) {
+  if (kd.gamma === 0 && kd.alpha === 0 && !methods && !rest.strong?.weight) {
     throw new UserError('--gamma and --alpha are both 0: there is nothing to learn from');
   }
-  if (rest.task === 'distill' && !rest.teacher) {
+  if (rest.task === 'distill' && !rest.teacher && !rest.teachers) {
     throw new UserError('distillation needs a teacher', { hint: 'give its checkpoint: --teacher FILE' });
   }
-  if (rest.task === 'train' && rest.teacher) {
+  if (rest.task === 'train' && (rest.teacher || rest.teachers)) {
     throw new UserError('plain training uses no teacher', { hint: 'thrive distill learns from one' });
   }
-  checkNetworks(rest);
+  checkNetworks(parsed.data);
   checkStrong(rest);
   const late = schedule.kind === 'step' ? schedule.milestones?.find((milestone) => milestone >= epochs) : undefined;
   if (late !== undefined) throw new UserError(`--milestones: ${late} is not before the last of ${epochs} epochs`);

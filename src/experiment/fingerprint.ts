@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { UserError } from '../base/errors.ts';
 import { checkpointNetwork } from '../train/checkpoint.ts';
-import type { Config } from './config.ts';
+import type { Config, TeacherSettings } from './config.ts';
 import { fileHash } from './file-hash.ts';
 import { findModel, modelFile, modelLabel } from './model-reference.ts';
 
@@ -30,12 +30,18 @@ export interface TeacherIdentity {
   sha256: string;
 }
 
-/** Who the teacher of a configuration is. Reads its file. */
-export function teacherIdentity(config: Config): TeacherIdentity | null {
-  if (!config.teacher) return null;
-  const { checkpoint } = config.teacher;
+/** Who teaches: one, or several with their shares. */
+export type TeacherIdentities = TeacherIdentity | (TeacherIdentity & { weight: number })[] | null;
+
+/** Who the teacher of a configuration is, or the teachers. Reads their files. */
+export function teacherIdentity({ teacher, teachers }: Pick<Config, 'teacher' | 'teachers'>): TeacherIdentities {
+  if (teachers) return teachers.map((one) => ({ ...identify(one), weight: one.weight ?? 1 }));
+  return teacher ? identify(teacher) : null;
+}
+
+function identify({ checkpoint, model: named }: TeacherSettings): TeacherIdentity {
   const info = checkpointNetwork(checkpoint);
-  const model = config.teacher.model ?? (info && findModel(info, checkpoint).reference);
+  const model = named ?? (info && findModel(info, checkpoint).reference);
   const sha256 = fileHash(checkpoint);
   return model === null ? { model, sha256 } : { ...networkIdentity(model), sha256 };
 }
@@ -51,14 +57,16 @@ function startIdentity({ init, resetHead }: Config): { sha256: string; resetHead
 }
 
 /** The same for runs whose numbers may be compared as repetitions of one experiment. */
-export function fingerprint(config: Config, teacher: TeacherIdentity | null): Fingerprint {
-  // How often a run is measured changes nothing about its last epoch.
+export function fingerprint(config: Config, teacher: TeacherIdentities): Fingerprint {
+  // How often something is measured changes nothing about what is trained.
   const {
     dataDir: _dir,
     seed: _seed,
     device: _device,
     threads: _threads,
     teacher: _teacher,
+    teachers: _teachers,
+    gradientEvery: _gradientEvery,
     init: _init,
     resetHead: _resetHead,
     model,

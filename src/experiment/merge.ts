@@ -1,7 +1,7 @@
 /** @file Settings over settings: flags over a file, and this session's over those of a run that is continued. */
 import { resolve } from 'node:path';
 import { UserError } from '../base/errors.ts';
-import { type Config, type ConfigInput, flagOf, resolveConfig } from './config.ts';
+import { type Config, type ConfigInput, flagOf, resolveConfig, type TeacherSettings } from './config.ts';
 import { isModelFile } from './model-reference.ts';
 
 type Settings = Partial<ConfigInput>;
@@ -29,8 +29,13 @@ const spelledOut = (settings: Settings): Dict =>
  * `over` wins, setting by setting and on every level: a temperature leaves the weights beside it alone. A schedule of another
  * kind replaces the whole schedule.
  */
-export const mergeSettings = (under: Settings, over: Settings): Settings =>
-  merge(spelledOut(under), spelledOut(over)) as Settings;
+export function mergeSettings(under: Settings, over: Settings): Settings {
+  const below = spelledOut(under);
+  // One teacher replaces several, and several one.
+  if (over.teachers) delete below.teacher;
+  if (over.teacher) delete below.teachers;
+  return merge(below, spelledOut(over)) as Settings;
+}
 
 /**
  * Settings that may change between a run and its continuation: they are about the machine, not the experiment. A file may have
@@ -41,12 +46,17 @@ const machineSettings: ReadonlySet<string> = new Set([
   'threads',
   'device',
   'evaluateEvery',
+  'gradientEvery',
   'teacher.checkpoint',
+  'teachers.checkpoint',
   'init',
 ]);
 
+/** A setting's name, whichever of several it is about. */
+const settingOf = (path: readonly string[]): string => path.filter((key) => !/^\d+$/.test(key)).join('.');
+
 const movedFile = (path: readonly string[], ...values: unknown[]): boolean =>
-  ['model', 'teacher.model'].includes(path.join('.')) &&
+  ['model', 'teacher.model', 'teachers.model'].includes(settingOf(path)) &&
   values.every((value) => typeof value === 'string' && isModelFile(value));
 
 /** Paths of the settings in which two configurations differ. */
@@ -56,6 +66,9 @@ function differences(a: unknown, b: unknown, path: readonly string[] = []): stri
     if (a.kind !== b.kind) return [[...path, 'kind']];
     const keys = [...new Set([...Object.keys(a), ...Object.keys(b)])];
     return keys.flatMap((key) => differences(a[key], b[key], [...path, key]));
+  }
+  if (Array.isArray(a) && Array.isArray(b) && a.length === b.length && a.every(isDict)) {
+    return a.flatMap((item, i) => differences(item, b[i], [...path, String(i)]));
   }
   return JSON.stringify(a) === JSON.stringify(b) ? [] : [[...path]];
 }
@@ -71,7 +84,7 @@ const at = (value: unknown, path: readonly string[]): unknown =>
 export function continueConfig(saved: Config, settings: Settings): Config {
   const now = resolveConfig(mergeSettings(saved, settings));
   for (const path of differences(saved, now)) {
-    if (machineSettings.has(path.join('.'))) continue;
+    if (machineSettings.has(settingOf(path))) continue;
     if (movedFile(path, at(saved, path), at(now, path))) continue;
     const [has, had] = [now, saved].map((config) => JSON.stringify(at(config, path)));
     const from = had === undefined ? 'the run to resume, which has none' : `the ${had} of the run to resume`;
@@ -84,21 +97,19 @@ export function continueConfig(saved: Config, settings: Settings): Config {
 
 /** A configuration that means the same in any working folder. */
 export function withAbsolutePaths(config: Config): Config {
-  const { dataDir, teacher, model, init } = config;
+  const { dataDir, teacher, teachers, model, init } = config;
   const network = (reference: string): string => (isModelFile(reference) ? resolve(reference) : reference);
+  const absolute = <T extends TeacherSettings>(one: T): T => ({
+    ...one,
+    checkpoint: resolve(one.checkpoint),
+    ...(one.model ? { model: network(one.model) } : {}),
+  });
   return {
     ...config,
     model: network(model),
     ...(dataDir ? { dataDir: resolve(dataDir) } : {}),
     ...(init ? { init: resolve(init) } : {}),
-    ...(teacher
-      ? {
-          teacher: {
-            ...teacher,
-            checkpoint: resolve(teacher.checkpoint),
-            ...(teacher.model ? { model: network(teacher.model) } : {}),
-          },
-        }
-      : {}),
+    ...(teacher ? { teacher: absolute(teacher) } : {}),
+    ...(teachers ? { teachers: teachers.map(absolute) } : {}),
   };
 }

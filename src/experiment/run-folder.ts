@@ -8,12 +8,20 @@ import { UserError } from '../base/errors.ts';
 import { withFileErrors, writeFileAtomic } from '../base/files.ts';
 import { EventWriter } from '../formats/index.ts';
 import type { EpochRecord } from '../train/loop.ts';
+import type { GradientShare } from '../train/step.ts';
 import type { Config } from './config.ts';
 import type { Fingerprint } from './fingerprint.ts';
 
 /** One line of metrics.jsonl. */
 export type MetricsRecord =
   | ({ type: 'epoch' } & EpochRecord)
+  | {
+      /** How much of the update each term accounts for. */
+      type: 'gradients';
+      epoch: number;
+      step: number;
+      terms: Record<string, GradientShare>;
+    }
   | { type: 'step'; epoch: number; step: number; lr: number; loss: number; terms: Record<string, number> };
 
 export interface RunRecord {
@@ -150,6 +158,10 @@ export class RunFolder {
       scalar('step/loss', record.loss);
       scalar('step/lr', record.lr);
       for (const [name, value] of Object.entries(record.terms)) scalar(`step/${name}`, value);
+      return;
+    }
+    if (record.type === 'gradients') {
+      for (const [name, { share }] of Object.entries(record.terms)) scalar(`gradient/${name}`, share);
       return;
     }
     scalar('train/loss', record.train.loss);

@@ -2,69 +2,32 @@
 import { arch, cpus, platform } from 'node:os';
 import { schemeByName, schemeSettings } from '../augment/index.ts';
 import { UserError } from '../base/errors.ts';
-import { batchCount } from '../data/batches.ts';
+import { batchCount, type TensorSet } from '../data/batches.ts';
 import { datasetInfo } from '../data/index.ts';
-import { criterionNeeds } from '../distill/pick.ts';
-import { Teacher, type TeacherModel } from '../distill/teacher.ts';
+import type { Methods } from '../distill/methods.ts';
+import type { TeacherModel } from '../distill/teacher.ts';
 import type { ImageModel } from '../models/index.ts';
-import { checkDevice, defaultThreads, engineInfo, setNumThreads } from '../torch/index.ts';
-import { loadTraining, type NetworkInfo, saveNetwork, saveTraining } from '../train/checkpoint.ts';
-import { distillation } from '../train/distillation.ts';
-import { type Evaluation, evaluate } from '../train/evaluate.ts';
+import { checkDevice, defaultThreads, engineInfo, setNumThreads, tidy } from '../torch/index.ts';
+import { loadTraining, type NetworkInfo } from '../train/checkpoint.ts';
+import { distillation, type StrongView } from '../train/distillation.ts';
 import { prefersChannelsLast } from '../train/layout.ts';
-import {
-  type EpochRecord,
-  startPosition,
-  type TrainData,
-  type TrainObserver,
-  type TrainOptions,
-  train,
-} from '../train/loop.ts';
+import { startPosition, type TrainOptions, train } from '../train/loop.ts';
 import { supervised, type Task } from '../train/task.ts';
 import { type Config, type ConfigInput, resolveConfig } from './config.ts';
 import { loadTrainData, normalizationOf, standardOptions } from './data.ts';
 import { checkSameRun, type Fingerprint, fingerprint, teacherIdentity } from './fingerprint.ts';
-import { loadNetwork } from './load-network.ts';
 import { continueConfig, withAbsolutePaths } from './merge.ts';
+import { type MethodSettings, makeMethods } from './methods.ts';
 import { checkModel, modelFile, modelLabel } from './model-reference.ts';
+import { type Reporter, recorder } from './recorder.ts';
 import { RunFolder, type RunRecord } from './run-folder.ts';
 import { lockRun } from './run-lock.ts';
 import { makeStudent } from './student.ts';
+import { isMeasured, type RunSummary, summarize } from './summary.ts';
+import { type LoadedTeacher, loadTeachers, measureTeacher, teachersOf } from './teachers.ts';
 import { packageVersion } from './version.ts';
 
-/** What a finished run is worth. The headline (`top1`, `top5`, `loss`) is the last epoch's, on the test set. */
-export interface RunSummary {
-  task: Config['task'];
-  data: string;
-  model: string;
-  seed: number;
-  epochs: number;
-  top1: number;
-  top5: number;
-  loss: number;
-  /** The best epoch, and the set that chose it: `test` means it was chosen with hindsight and is no fair estimate. */
-  best: { epoch: number; top1: number; chosenOn: 'dev' | 'test' };
-  train: EpochRecord['train'];
-  teacher: RunRecord['teacher'];
-  imagesSeen: number;
-  teacherForwards: number;
-  studentForwards: number;
-  /** Seconds of training and evaluation, over all sessions. */
-  seconds: number;
-  imagesPerSecond: number;
-  fingerprint: string;
-  folder: string;
-  /** The trained network, as it is after the last epoch: for `evaluateCheckpoint`, or as a teacher. */
-  checkpoint: string;
-}
-
-/** What a run tells whoever watches; the command line prints it. */
-export interface Reporter extends Pick<TrainObserver, 'onStep' | 'onEpoch'> {
-  onEvaluate?(set: 'test' | 'dev' | 'teacher', done: number, total: number): void;
-  note?(text: string): void;
-  /** Called before the first step with what the run will do. */
-  onStart?(start: { trainCount: number; testCount: number; devCount: number; parameters: number; epoch: number }): void;
-}
+export type { Reporter, RunSummary };
 
 export interface RunOptions {
   /** The run's folder. */
@@ -74,9 +37,6 @@ export interface RunOptions {
   reporter?: Reporter;
   signal?: AbortSignal;
 }
-
-/** Steps between two step records in metrics.jsonl. */
-const LOG_EVERY = 10;
 
 function trainOptions(config: Config): TrainOptions {
   const info = datasetInfo(config.data);
@@ -89,33 +49,11 @@ function trainOptions(config: Config): TrainOptions {
   };
 }
 
-async function loadTeacher(config: Config, options: TrainOptions, reporter: Reporter): Promise<TeacherModel> {
-  const info = datasetInfo(config.data);
-  const { checkpoint, model } = config.teacher!;
-  const loaded = await loadNetwork(checkpoint, {
-    ...(model ? { model } : {}),
-    classes: info.classes,
-    imageSize: info.size,
-    modelFlag: '--teacher-model',
-    taps: config.teacherTaps,
-    classesHint:
-      'choose the data set it was trained on, other weights, or train it on this one first: thrive train --init FILE --reset-head',
-  });
-  for (const note of loaded.notes) reporter.note?.(note);
-  if (options.channelsLast) loaded.network.to({ memoryFormat: 'channelsLast' });
-  return new Teacher(loaded.network.to({ device: options.device }), {
-    normalization: loaded.info?.normalization ?? options.normalization,
-    inputNormalization: options.normalization,
-    precision: options.precision,
-    device: options.device,
-  });
-}
-
 /** Checks that need nothing loaded: names, device, threads. */
 function checkNames(config: Config): void {
   datasetInfo(config.data);
   checkModel(config.model);
-  if (config.teacher?.model) checkModel(config.teacher.model);
+  for (const { model } of teachersOf(config)) if (model) checkModel(model);
 }
 
 /**
@@ -151,19 +89,24 @@ export async function runExperiment(
   try {
     own({ dispose: lockRun(out) });
     // What is wrong most easily comes first: a file of weights, before seconds go by with the data.
-    const teacher = config.teacher ? own(await loadTeacher(config, options, reporter)) : null;
+    const teacher = await loadTeachers(config, options, (text) => reporter.note?.(text));
+    if (teacher) own(teacher.model);
     setNumThreads(config.threads ?? defaultThreads());
     const student = own(await makeStudent(config, info));
     reporter.note?.(`loading ${config.data}`);
     const data = own(loadTrainData(config));
     checkLastBatch(config, data.train.count);
     student.to({ device: options.device, ...(options.channelsLast ? { memoryFormat: 'channelsLast' as const } : {}) });
+    const methods =
+      teacher && config.methods ? own(losses(config, config.methods, student, teacher, data.train)) : null;
 
     // The record goes first: a run killed from here on can be resumed.
     const record = opened?.record ?? newRecord(withAbsolutePaths(config), print);
     run.writeRecord(record);
     if (teacher && !record.teacher) {
-      record.teacher = await judge(teacher, data, options, reporter, signal);
+      const onProgress = (done: number, total: number): void => reporter.onEvaluate?.('teacher', done, total);
+      const report = { note: (text: string) => reporter.note?.(text), onProgress };
+      record.teacher = await measureTeacher(teacher, data, options, report, signal);
       run.writeRecord(record);
     }
 
@@ -179,19 +122,21 @@ export async function runExperiment(
     };
     const counts = { trainCount: data.train.count, testCount: data.test.count, devCount: data.dev?.count ?? 0 };
     const stepsPerEpoch = batchCount(counts.trainCount, config.batchSize);
+    const work = task(config, teacher?.model ?? null, options, methods);
     const last = await train(
       student,
-      task(config, teacher, options),
+      work,
       data,
       options,
-      recorder(run, student, network, config, reporter),
+      recorder({ run, student, network, hasDev: config.holdout > 0, modules: work.modules, reporter }),
       {
         resume: (optimizer) => {
           // A run that died before its first save starts over.
           const saved = opened && run.hasCheckpoint();
-          const from = saved ? loadTraining(run.lastCheckpoint, student, optimizer) : startPosition();
+          const from = saved ? loadTraining(run.lastCheckpoint, student, optimizer, work.modules) : startPosition();
           if (opened) run.rewind(from.epoch, from.epoch * stepsPerEpoch + from.step);
-          reporter.onStart?.({ ...counts, parameters: student.parameterCount(), epoch: from.epoch });
+          const initEpochs = work.init?.epochs ?? 0;
+          reporter.onStart?.({ ...counts, parameters: student.parameterCount(), epoch: from.epoch, initEpochs });
           return from;
         },
         ...(signal ? { signal } : {}),
@@ -200,7 +145,15 @@ export async function runExperiment(
     // A run that was killed between its last epoch and its summary has nothing left to train.
     const final = last ?? run.epochs().at(-1);
     if (!isMeasured(final)) throw new UserError(`${out} is damaged: metrics.jsonl does not hold the last epoch`);
-    const summary = summarize(config, record, final, run, counts.trainCount, print.id);
+    const summary = summarize({
+      config,
+      record,
+      last: final,
+      run,
+      methods,
+      trainCount: counts.trainCount,
+      id: print.id,
+    });
     run.writeSummary(summary);
     return summary;
   } finally {
@@ -210,12 +163,33 @@ export async function runExperiment(
   }
 }
 
-function task(config: Config, teacher: TeacherModel | null, options: TrainOptions): Task {
+function losses(
+  config: Config,
+  settings: readonly MethodSettings[],
+  student: ImageModel,
+  teacher: LoadedTeacher,
+  train: TensorSet,
+): Methods {
+  const { classes, size } = datasetInfo(config.data);
+  return makeMethods(settings, {
+    student: { name: modelLabel(config.model), network: student },
+    teacher: { name: modelLabel(teacher.name), network: teacher.model },
+    classes,
+    imageSize: size,
+    samples: train.count,
+    labels: Int32Array.from(tidy(() => train.labels.to({ device: 'cpu', dtype: 'int32' }).data() as Int32Array)),
+    batchSize: config.batchSize,
+    seed: config.seed,
+    device: config.device,
+  });
+}
+
+function task(config: Config, teacher: TeacherModel | null, options: TrainOptions, methods: Methods | null): Task {
   if (!teacher) return supervised();
   const { strong, kd, seed } = config;
-  if (!strong) return distillation(teacher, kd);
+  if (!strong) return distillation(teacher, kd, null, methods);
   const { size } = datasetInfo(config.data);
-  return distillation(teacher, kd, {
+  const view: StrongView = {
     ...strong,
     scheme: schemeByName(strong.scheme),
     settings: schemeSettings(config.data, size),
@@ -224,7 +198,8 @@ function task(config: Config, teacher: TeacherModel | null, options: TrainOption
     seed,
     weight: strong.weight ?? kd.alpha,
     pick: strong.pick ?? null,
-  });
+  };
+  return distillation(teacher, kd, view, methods);
 }
 
 /** Mixing needs two pictures: find out now, not at the end of the first epoch, that the last batch has one. */
@@ -235,18 +210,6 @@ function checkLastBatch({ strong, batchSize }: Config, trainCount: number): void
     `${strong.scheme} mixes pictures of a batch, but batches of ${batchSize} leave a batch of one of ${trainCount} pictures`,
     { hint: 'choose another --batch-size or --limit-train' },
   );
-}
-
-/** Pictures that pass through each network in a step, as multiples of the batch. */
-export function passes({ task, strong }: Pick<Config, 'task' | 'strong'>): { teacher: number; student: number } {
-  if (task === 'train') return { teacher: 0, student: 1 };
-  if (!strong) return { teacher: 1, student: 1 };
-  const { pick } = strong;
-  if (!pick) return { teacher: strong.labels === 'mixed' ? 1 : 2, student: 2 };
-  const kept = pick.factor * pick.keep;
-  const needs = criterionNeeds(pick.criterion);
-  // Where the teacher scored the pool its logits are used again.
-  return { teacher: 1 + (needs.teacher ? pick.factor : kept), student: 1 + kept + (needs.student ? pick.factor : 0) };
 }
 
 function newRecord(config: Config, print: Fingerprint): RunRecord {
@@ -265,107 +228,5 @@ function newRecord(config: Config, print: Fingerprint): RunRecord {
     },
     created: new Date().toISOString(),
     teacher: null,
-  };
-}
-
-/** What the teacher scores on the test set: a teacher loaded wrongly shows here, before any student is trained. */
-async function judge(
-  teacher: TeacherModel,
-  data: TrainData,
-  options: TrainOptions,
-  reporter: Reporter,
-  signal?: AbortSignal,
-): Promise<NonNullable<RunRecord['teacher']>> {
-  const { top1, top5, loss, count } = await evaluate((images) => teacher.logits(images), data.test, {
-    normalization: options.normalization,
-    channelsLast: options.channelsLast,
-    onProgress: (done, total) => reporter.onEvaluate?.('teacher', done, total),
-    ...(signal ? { signal } : {}),
-  });
-  const percent = (value: number): string => `${value.toFixed(2)} %`;
-  reporter.note?.(
-    `teacher: top-1 ${percent(top1)}, top-5 ${percent(top5)}, loss ${loss.toFixed(4)} on ${count} test pictures`,
-  );
-  return { top1, top5, loss };
-}
-
-/** The observer that writes the run folder and passes everything on. */
-function recorder(
-  run: RunFolder,
-  student: ImageModel,
-  network: NetworkInfo,
-  config: Config,
-  reporter: Reporter,
-): TrainObserver {
-  let metrics: Record<string, number> | undefined;
-  return {
-    onStep(result, at) {
-      const step = at.epoch * at.stepsPerEpoch + at.step + 1;
-      if (step % LOG_EVERY === 0) {
-        run.append({ type: 'step', epoch: at.epoch + 1, step, lr: at.lr, loss: result.loss, terms: result.terms });
-      }
-      reporter.onStep?.(result, at);
-    },
-    onEvaluate: (set, count, total) => reporter.onEvaluate?.(set, count, total),
-    // The order matters for a crash in between: what is recorded beyond the last checkpoint is dropped and done again.
-    onEpoch(record) {
-      run.append({ type: 'epoch', ...record });
-      metrics = scores(record) ?? metrics;
-      if (record.isBest) {
-        saveNetwork(run.bestCheckpoint(config.holdout > 0), student, {
-          network,
-          metrics: metrics ?? {},
-          epoch: record.epoch,
-        });
-      }
-      reporter.onEpoch?.(record);
-    },
-    save(position, optimizer) {
-      metrics ??= scores(run.epochs().findLast(({ test }) => test)) ?? {};
-      saveTraining(run.lastCheckpoint, student, optimizer, position, { network, metrics });
-    },
-  };
-}
-
-/** What a checkpoint says it scored; undefined where the epoch was not measured. */
-const scores = (record: EpochRecord | undefined): Record<string, number> | undefined =>
-  record?.test ? { top1: record.test.top1, top5: record.test.top5, loss: record.test.loss } : undefined;
-
-type Measured = EpochRecord & { test: Evaluation };
-
-const isMeasured = (record: EpochRecord | undefined): record is Measured => Boolean(record?.test);
-
-function summarize(
-  config: Config,
-  record: RunRecord,
-  last: Measured,
-  run: RunFolder,
-  trainCount: number,
-  id: string,
-): RunSummary {
-  const epochs = run.epochs();
-  const best = epochs.filter(isMeasured).findLast((r) => r.isBest) ?? last;
-  const imagesSeen = trainCount * config.epochs;
-  const forwards = passes(config);
-  return {
-    task: config.task,
-    data: config.data,
-    model: modelLabel(config.model),
-    seed: config.seed,
-    epochs: config.epochs,
-    top1: last.test.top1,
-    top5: last.test.top5,
-    loss: last.test.loss,
-    best: { epoch: best.epoch, top1: best.test.top1, chosenOn: config.holdout > 0 ? 'dev' : 'test' },
-    train: last.train,
-    teacher: record.teacher,
-    imagesSeen,
-    teacherForwards: Math.round(imagesSeen * forwards.teacher),
-    studentForwards: Math.round(imagesSeen * forwards.student),
-    seconds: last.seconds,
-    imagesPerSecond: epochs.reduce((sum, r) => sum + r.train.imagesPerSecond, 0) / Math.max(1, epochs.length),
-    fingerprint: id,
-    folder: run.path,
-    checkpoint: run.lastCheckpoint,
   };
 }

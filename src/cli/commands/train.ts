@@ -12,17 +12,23 @@ import {
   integers,
   names,
   number,
+  numbers,
   positiveInteger,
+  repeated,
 } from '../flags.ts';
+import { type MethodFlags, methodNames, methodOption, methodWeights, withMethods } from '../method-flags.ts';
 import { duration, exitCodes, result, say, table } from '../output.ts';
 
 type Task = 'train' | 'distill';
 
-interface RunFlags extends DataFlags, EngineFlags {
+interface RunFlags extends DataFlags, EngineFlags, MethodFlags {
   model?: string;
   student?: string;
-  teacher?: string;
-  teacherModel?: string;
+  teacher?: string[];
+  teacherModel?: string[];
+  teacherWeights?: number[];
+  ensemble?: string;
+  gradientEvery?: number;
   studentTaps?: string[];
   teacherTaps?: string[];
   init?: string;
@@ -87,9 +93,41 @@ function addRunFlags(command: Command): Command {
     .option('--resume [folder]', 'continue the run in this folder (or in --out) exactly where it was saved');
 }
 
+/** One teacher, or several with their architectures and shares in the same order. */
+function teachers(
+  { teacher = [], teacherModel = [], teacherWeights, ensemble }: RunFlags,
+  group: (values: object) => object | undefined,
+): object {
+  if (teacher.length < 2) {
+    if (teacherModel.length > 1) {
+      throw new UserError(
+        `--teacher-model is given ${teacherModel.length} times for ${teacher.length || 'no'} teacher`,
+      );
+    }
+    if (teacherWeights) throw new UserError('--teacher-weights is for several teachers', { hint: 'repeat --teacher' });
+    return { teacher: group({ checkpoint: teacher[0], model: teacherModel[0] }), ensemble };
+  }
+  for (const [flag, list] of Object.entries({ '--teacher-model': teacherModel, '--teacher-weights': teacherWeights })) {
+    // One architecture may be everybody's.
+    if (!list || list.length === 0 || list.length === teacher.length) continue;
+    if (flag === '--teacher-model' && list.length === 1) continue;
+    throw new UserError(`${flag} says ${list.length}, and there are ${teacher.length} teachers`, {
+      hint: 'give one for each, in the order of --teacher',
+    });
+  }
+  const list = teacher.map((checkpoint, i) =>
+    group({
+      checkpoint,
+      model: teacherModel.length === 1 ? teacherModel[0] : teacherModel[i],
+      weight: teacherWeights?.[i],
+    }),
+  );
+  return { teachers: list, ensemble };
+}
+
 /** The settings that flags say, leaving out those not given. */
 function settings(task: Task, flags: RunFlags): Partial<ConfigInput> {
-  const { schedule, milestones, gamma, alpha, temperature, teacher, teacherModel } = flags;
+  const { schedule, milestones, gamma, alpha, temperature } = flags;
   if (milestones && schedule && schedule !== 'step') {
     throw new UserError(`--milestones belongs to --schedule step, not ${schedule}`);
   }
@@ -109,7 +147,8 @@ function settings(task: Task, flags: RunFlags): Partial<ConfigInput> {
     teacherTaps: flags.teacherTaps,
     init: flags.init,
     resetHead: flags.resetHead,
-    teacher: group({ checkpoint: teacher, model: teacherModel }),
+    ...teachers(flags, group),
+    gradientEvery: flags.gradientEvery,
     epochs: flags.epochs,
     batchSize: flags.batchSize,
     lr: flags.lr,
@@ -163,7 +202,8 @@ async function configure(task: Task, flags: RunFlags): Promise<{ config: Config;
   const fromFile = flags.config
     ? await (await import('../../experiment/config-file.ts')).readConfigFile(flags.config)
     : {};
-  const given = scaleEpochs(mergeSettings(fromFile, settings(task, flags)), flags.epochScale);
+  const merged = await withMethods(mergeSettings(fromFile, settings(task, flags)), flags);
+  const given = scaleEpochs(merged, flags.epochScale);
   const folder = typeof flags.resume === 'string' ? flags.resume : flags.out;
   if (flags.resume && !folder) {
     throw new UserError('--resume needs the folder of a run', { hint: `thrive ${task} --resume runs/NAME` });
@@ -254,11 +294,14 @@ export function registerDistill(program: Command): void {
     program
       .command('distill')
       .description('Train a student from a frozen teacher (knowledge distillation)')
-      .option('--teacher <file>', 'checkpoint of the teacher: .pth or .safetensors')
+      .option('--teacher <file>', 'checkpoint of the teacher: .pth or .safetensors; several if given again', repeated)
       .option(
         '--teacher-model <name>',
         'its architecture (or a file that exports it), where the checkpoint does not say it',
+        repeated,
       )
+      .option('--teacher-weights <numbers>', 'shares of several teachers: 2,1 (default: equal)', numbers)
+      .option('--ensemble <what>', 'what several teachers average: probabilities or logits (default: probabilities)')
       .option('--student <name>', 'the network to train: see thrive models; or the path of a file that exports one')
       .option(
         '--student-taps <paths>',
@@ -266,8 +309,28 @@ export function registerDistill(program: Command): void {
         names,
       )
       .option('--teacher-taps <paths>', 'the same in the teacher', names)
-      .option('--gamma <weight>', 'weight of cross entropy with the labels (default: 0.1)', number)
-      .option('--alpha <weight>', 'weight of KL(teacher || student) (default: 0.9)', number)
+      .option(
+        '--method <names>',
+        'losses joined by +: kd, crd+kd, at@both+kd; see docs/losses.md (default: kd)',
+        methodNames,
+      )
+      .option(
+        '--weight <name=weight>',
+        "a method's weight: crd=0.8; may be repeated (default: the method's)",
+        methodWeights,
+      )
+      .option('--method-option <name.option=value>', "a method's own setting: crd.negatives=4096", methodOption)
+      .option(
+        '--gradient-every <n>',
+        "record each loss's share of the gradient every n steps (default: 100; 0: never)",
+        integer,
+      )
+      .option('--gamma <weight>', "weight of cross entropy with the labels (default: 0.1, or the method's)", number)
+      .option(
+        '--alpha <weight>',
+        'weight of KL(teacher || student) (default: 0.9; 1 beside others; 0 without kd)',
+        number,
+      )
       .option('--temperature <t>', 'softens both outputs in the KL (default: 4)', number)
       .option(
         '--augment <scheme>',
@@ -292,6 +355,7 @@ Examples:
   thrive distill --data cifar100 --teacher resnet56.pth --teacher-model resnet56 --student resnet20
   thrive distill --data cifar100 --teacher runs/teacher/last.safetensors --student resnet20 --epochs 40 --limit-train 12500
   thrive distill --data cifar100 --teacher resnet56.pth --teacher-model resnet56 --student resnet20 --augment cutmix --pick kl
+  thrive distill --data cifar100 --teacher resnet56.pth --teacher-model resnet56 --student resnet20 --method crd+kd --weight crd=0.8
   thrive distill --resume runs/NAME`,
     )
     .action((flags: RunFlags) => execute('distill', flags));

@@ -7,7 +7,7 @@ import { withFileErrors } from '../../base/files.ts';
 import { datasetInfo } from '../../data/index.ts';
 import { criteria } from '../../distill/pick.ts';
 import type { Config } from '../config.ts';
-import { passes } from '../run.ts';
+import { passes } from '../passes.ts';
 import { RunFolder } from '../run-folder.ts';
 
 /** Diverged runs record NaN, which is not what zod takes for a number. */
