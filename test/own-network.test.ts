@@ -4,14 +4,18 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { createLoss } from '../src/distill/losses/index.ts';
 import { type ConfigInput, defineExperiment } from '../src/experiment/config.ts';
 import { evaluateCheckpoint } from '../src/experiment/evaluate-checkpoint.ts';
 import { exportCheckpoint } from '../src/experiment/export-network.ts';
 import { importWeights } from '../src/experiment/import-weights.ts';
+import { modelSource } from '../src/experiment/model-source.ts';
 import { type Reporter, type RunSummary, runExperiment } from '../src/experiment/run.ts';
 import { readSafetensors } from '../src/formats/index.ts';
-import { memory } from '../src/torch/index.ts';
+import { type ImageModel, modelRow } from '../src/models/index.ts';
+import { memory, noGrad, tensor, tidy } from '../src/torch/index.ts';
 import { InterruptedError } from '../src/train/loop.ts';
+import { fillerTensor } from './filler.ts';
 import { writeTinyData } from './tiny-data.ts';
 
 const example = fileURLToPath(new URL('../examples/my-net.ts', import.meta.url));
@@ -127,6 +131,40 @@ describe('as a student', () => {
     );
   });
 });
+
+test.each(['at', 'sp', 'vid', 'crd'])(
+  '%s compares its taps with those of an architecture here, and trains it',
+  async (method) => {
+    const [classes, imageSize] = [10, 32];
+    const context = { classes, imageSize, seed: 1 };
+    using student = (await modelSource(own)).create({ ...context, taps });
+    using network = (await modelSource('resnet8')).create(context);
+    const shapeOf = (name: string, model: ImageModel) => ({ name, taps: modelRow(name, model, imageSize).tapShapes });
+    const loss = createLoss(method, {
+      student: shapeOf('my-net.ts', student),
+      teacher: shapeOf('resnet8', network),
+      classes,
+      samples: 60,
+      batchSize: 4,
+      seed: 1,
+      labels: Int32Array.from({ length: 60 }, (_, i) => i % classes),
+    });
+    tidy(() => {
+      const images = fillerTensor('input', [4, 3, imageSize, imageSize]);
+      const teacher = noGrad(() => network.eval().features(images));
+      const labels = tensor([0, 1, 2, 3], { dtype: 'int64' });
+      const input = { student: student.train().features(images), teacher, labels, index: Int32Array.of(0, 1, 2, 3) };
+      const terms = Object.values(loss.terms({ ...input, epoch: 0, step: 0, seed: 1, phase: 'train' }));
+      terms.reduce((sum, term) => sum.add(term)).backward();
+      // The last stage is read by all of them; a classifier by none.
+      const parameters = student.namedParameters();
+      expect(parameters.get('stage3.conv2.weight')!.grad!.abs().sum().item()).toBeGreaterThan(0);
+      expect(parameters.get('fc.weight')!.grad).toBeNull();
+    });
+    student.zeroGrad();
+    loss.dispose();
+  },
+);
 
 test('as a teacher: its checkpoint is enough', async () => {
   const taught = await runExperiment({ ...shared, model: own }, { out: fresh() });
