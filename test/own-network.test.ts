@@ -1,5 +1,5 @@
 /** @file The example network, from a file through whole runs: distilled, resumed, measured, a teacher itself, fine-tuned. */
-import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -115,6 +115,28 @@ describe('as a student', () => {
     const resumed = await runExperiment({ model: moved } as ConfigInput, { out: broken, resume: true });
     copyFileSync(example, own);
     expect(weightsOf(resumed.checkpoint)).toEqual(weightsOf(done.checkpoint));
+  });
+
+  test('learns by a loss that compares its taps; one that needs what paths do not give says so at once', async () => {
+    const before = memory().tensors;
+    const summary = await runExperiment(distilled({ methods: ['at', 'kd'] }), { out: fresh() });
+    expect(memory().tensors).toBe(before);
+    expect(Object.keys(summary.train.terms)).toEqual(
+      expect.arrayContaining(['kl', 'at.stage1', 'at.stage2', 'at.stage3']),
+    );
+    const out = fresh();
+    await expect(runExperiment(distilled({ methods: ['ab'] }), { out })).rejects.toThrow(
+      'MyNet has no taps before the last ReLU: its taps are paths',
+    );
+    const { studentTaps: _, ...untapped } = distilled({ methods: ['at'] });
+    await expect(runExperiment(untapped, { out })).rejects.toMatchObject({
+      message: expect.stringMatching(
+        /at needs taps of a stem, of stages, and a pooled vector; the student my-net\.ts has 1/,
+      ),
+      hint: expect.stringMatching(/--student-taps/),
+    });
+    expect(memory().tensors).toBe(before);
+    expect(existsSync(out)).toBe(false);
   });
 
   test('an unknown tap, a network that gives no logits: said before anything is written', async () => {

@@ -6,7 +6,7 @@ import { resolveOptions } from '../distill/losses/options.ts';
 import { Methods } from '../distill/methods.ts';
 import { type KdOptions, kdDefaults } from '../distill/objective.ts';
 import type { TeacherModel } from '../distill/teacher.ts';
-import type { ImageModel } from '../models/index.ts';
+import type { FeatureOptions, ImageModel } from '../models/index.ts';
 import { noGrad, tidy, zeros } from '../torch/index.ts';
 
 const weight = z.number().positive().finite();
@@ -82,10 +82,17 @@ export function resolveMethods(
 }
 
 /** The shapes of a network's taps for one picture; none for a teacher that gives logits only. */
-function tapShapes(network: { features?: ImageModel['features'] }, size: number, device: string): number[][] {
+function tapShapes(
+  network: { features?: ImageModel['features'] },
+  size: number,
+  device: string,
+  options: FeatureOptions = {},
+): number[][] {
   if (!network.features) return [];
   return tidy(() =>
-    noGrad(() => network.features!(zeros([1, 3, size, size], { device })).taps.map(({ shape }) => shape.slice(1))),
+    noGrad(() =>
+      network.features!(zeros([1, 3, size, size], { device }), options).taps.map(({ shape }) => shape.slice(1)),
+    ),
   );
 }
 
@@ -113,6 +120,14 @@ export function makeMethods(settings: readonly MethodSettings[], context: Method
   const made: { loss: ReturnType<typeof createLoss>; on: 'x' | 'both' }[] = [];
   try {
     for (const { name, on, ...chosen } of settings) made.push({ loss: createLoss(name, both, chosen), on });
+    for (const [who, { network }] of [
+      ['student', student],
+      ['teacher', teacher],
+    ] as const) {
+      const preact = made.some(({ loss }) => loss.phases.some(({ needs }) => needs[who] === 'preact'));
+      // A network that is tapped by path has none before its ReLU: that is said now, not in the first step.
+      if (preact) tapShapes(network, imageSize, device, { preact });
+    }
     return new Methods(made, context.seed);
   } catch (error) {
     for (const { loss } of made) loss.dispose();
