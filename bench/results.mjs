@@ -49,18 +49,16 @@ function plan() {
   const only = values.only.split(',');
   const unknown = only.find((name) => !Object.hasOwn(rows, name));
   if (unknown) throw new Error(`--only ${unknown}: the rows are ${Object.keys(rows).join(', ')}`);
-  const runs = values.seeds
-    .split(',')
-    .flatMap((seed) =>
-      only.flatMap((name) =>
-        rows[name].lengths.map((length) => ({
-          name,
-          seed,
-          flags: rows[name].flags,
-          epochs: Math.round(epochs * length),
-        })),
-      ),
-    );
+  const runs = values.seeds.split(',').flatMap((seed) =>
+    only.flatMap((name) =>
+      rows[name].lengths.map((length) => ({
+        name,
+        seed,
+        flags: rows[name].flags,
+        epochs: Math.round(epochs * length),
+      })),
+    ),
+  );
   return runs.sort((a, b) => Number(a.seed) - Number(b.seed) || a.epochs - b.epochs);
 }
 

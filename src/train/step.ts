@@ -127,7 +127,9 @@ export function trainStep(student: Trainee, task: Task, batch: Batch, optimizer:
         result.terms,
       );
     }
-    if (run.gradients) {
+    // A single term's share is all of it.
+    const several = Object.values(terms).filter(({ weight }) => weight > 0).length > 1;
+    if (run.gradients && several) {
       const parameters = [...student.parameters()].filter((parameter) => parameter.requiresGrad);
       result.gradients = gradientShares(terms, result.terms, parameters);
     }
