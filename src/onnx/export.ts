@@ -68,13 +68,12 @@ function lowerGraph(builder: GraphBuilder, graph: Graph, input: string, weights:
     if (!value.constant) {
       throw new UserError('cannot export this network: it reads a second result of an operator that has one in ONNX');
     }
-    const { tensor: source, bytes } = value.constant;
-    const shape = value.shape as number[];
-    const name = builder.initializer(weights.get(source) ?? 'constant', {
-      type: value.dtype as OnnxType,
-      shape,
-      bytes,
-    });
+    const { tensor: source, bytes, shape } = value.constant;
+    const stored = { type: value.dtype as OnnxType, shape, bytes };
+    let name = builder.initializer(weights.get(source) ?? 'constant', stored);
+    if (value.shape.some((size) => typeof size !== 'number')) {
+      name = builder.node('Expand', [name, builder.shape(value.shape)]);
+    }
     names.set(value.id, name);
     return name;
   };

@@ -3,8 +3,8 @@
  * fixed; one that grows with the batch is a multiple of it; anything else has no place in a file.
  */
 import { UserError } from '../base/errors.ts';
-import type { DType, Tensor } from '../torch/index.ts';
-import { isValue, type Trace, type TracedCall, type TracedValue } from './trace.ts';
+import { type DType, dtypeBytes, type Tensor } from '../torch/index.ts';
+import { isValue, type Trace, type TracedCall, type TracedConstant, type TracedValue } from './trace.ts';
 
 /** A number, or so many times the batch size. */
 export type Size = number | { batch: number };
@@ -13,8 +13,11 @@ export interface Value {
   id: number;
   dtype: DType;
   shape: Size[];
-  /** For what does not depend on the pictures. */
-  constant?: { bytes: Uint8Array; tensor: Tensor };
+  /**
+   * For what does not depend on the pictures. `shape` has a 1 where the value's follows the batch: there all elements are the
+   * same, as after `expand` or `zeros`.
+   */
+  constant?: { bytes: Uint8Array; shape: number[]; tensor: Tensor };
 }
 
 /** A plain argument that was not the same for both batches. */
@@ -49,6 +52,34 @@ export function isGraphValue(value: unknown): value is Value {
 export const sameSize = (a: Size | undefined, b: Size | undefined): boolean =>
   typeof a === 'object' && typeof b === 'object' ? a.batch === b.batch : a === b && a !== undefined;
 
+/** The bytes of a constant with only the first element along the given dimensions; null if the others there are not the same. */
+function collapse({ bytes, shape, dtype }: TracedConstant, dims: readonly number[]): Uint8Array | null {
+  const width = dtypeBytes[dtype];
+  const small = shape.map((n, i) => (dims.includes(i) ? 1 : n));
+  const count = small.reduce((product, n) => product * n, 1);
+  const result = new Uint8Array(count * width);
+  const seen = new Uint8Array(count);
+  const index = shape.map(() => 0);
+  for (let at = 0; at < bytes.length; at += width) {
+    const place = small.reduce((offset, n, i) => offset * n + (n === 1 ? 0 : index[i]!), 0);
+    for (let k = 0; k < width; k++) {
+      if (seen[place] && result[place * width + k] !== bytes[at + k]) return null;
+      result[place * width + k] = bytes[at + k]!;
+    }
+    seen[place] = 1;
+    for (let i = shape.length - 1; i >= 0 && ++index[i]! === shape[i]; i--) index[i] = 0;
+  }
+  return result;
+}
+
+/** What two batches' constants have in common; null if they are not the same. */
+function commonConstant(a: TracedConstant, b: TracedConstant): NonNullable<Value['constant']> | null {
+  const dims = a.shape.flatMap((n, i) => (n === b.shape[i] ? [] : [i]));
+  const [first, second] = dims.length === 0 ? [a.bytes, b.bytes] : [collapse(a, dims), collapse(b, dims)];
+  if (!first || !second || Buffer.compare(first, second) !== 0) return null;
+  return { bytes: first, shape: a.shape.map((n, i) => (dims.includes(i) ? 1 : n)), tensor: a.tensor };
+}
+
 /**
  * Lay two traces of one network over each other.
  *
@@ -73,19 +104,19 @@ export function mergeTraces(first: Trace, second: Trace): Graph {
     }
     const known = values.get(a.id);
     if (known) return known;
-    if (a.kind === 'constant' && b.kind === 'constant') {
-      if (a.shape.join() !== b.shape.join() || Buffer.compare(a.bytes, b.bytes) !== 0) {
-        throw cannot(
-          `${operator} is given as '${name}' a tensor [${a.shape.join(', ')}] that is another for another batch, and that no operator makes from the pictures`,
-          'values read into JavaScript (item, data) and sizes of the batch must not go into new tensors',
-        );
-      }
+    const sizes = a.shape.map((n, i) => size(n, b.shape[i]!, `'${name}' of ${operator}`));
+    const constant = a.kind === 'constant' && b.kind === 'constant' ? commonConstant(a, b) : undefined;
+    if (constant === null) {
+      throw cannot(
+        `${operator} is given as '${name}' a tensor [${a.shape.join(', ')}] that is another for another batch, and that no operator makes from the pictures`,
+        'values read into JavaScript (item, data) must not go into new tensors',
+      );
     }
     const made: Value = {
       id: a.id,
       dtype: a.dtype,
-      shape: a.shape.map((n, i) => size(n, b.shape[i]!, `'${name}' of ${operator}`)),
-      ...(a.kind === 'constant' ? { constant: { bytes: a.bytes, tensor: a.tensor } } : {}),
+      shape: sizes,
+      ...(constant ? { constant } : {}),
     };
     values.set(a.id, made);
     return made;
