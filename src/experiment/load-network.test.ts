@@ -126,8 +126,10 @@ describe('refused', () => {
   test('a file that does not say its architecture', async () => {
     writePth(file('bare.pth'), weights);
     expect(await refusal(file('bare.pth'), { modelFlag: '--teacher-model' })).toMatch(
-      /bare\.pth does not say which architecture.*\nname it with --teacher-model; known: resnet8, /,
+      /bare\.pth does not say which architecture.*\nby their names and shapes they are those of a resnet8 with 10 classes: --teacher-model resnet8$/,
     );
+    writePth(file('less.pth'), new Map([...weights].slice(1)));
+    expect(await refusal(file('less.pth'))).toMatch(/name it with --model; known: resnet8, /);
   });
 
   test('one that says an architecture nobody knows', async () => {
@@ -171,7 +173,9 @@ describe('refused', () => {
     expect(deeper).toMatch(
       /bare\.pth do not fit this ResNet:\n {2}missing from the file \(\d+\): layer1\.1\.conv1\.weight/,
     );
-    expect(deeper).toMatch(/is it another architecture/);
+    expect(deeper).toMatch(/by their names and shapes they are those of a resnet8 with 10 classes/);
+    writePth(file('less.pth'), new Map([...weights].slice(1)));
+    expect(await refusal(file('less.pth'), { model: 'resnet8' })).toMatch(/is it another architecture/);
     expect(await refusal(file('bare.pth'), { model: 'vgg8' })).toMatch(
       /in the file but not in the model \(\d+\): conv1/,
     );

@@ -7,7 +7,7 @@ import { checkFinite, fromStored } from '../train/weights.ts';
 import { loadWithNewHead, otherClasses } from './head.ts';
 import { findModel, isModelFile } from './model-reference.ts';
 import { modelSource } from './model-source.ts';
-import { guessModel } from './recognize.ts';
+import { guessModel, type Recognized } from './recognize.ts';
 
 export interface LoadNetworkOptions {
   /** Architecture, or the path of a file that exports the network; files written here say it themselves. */
@@ -37,16 +37,23 @@ export interface LoadedNetwork {
   notes: string[];
 }
 
+const guessText = ({ model, classes }: Recognized): string =>
+  `by their names and shapes they are those of a ${model} with ${classes} classes`;
+
 /** Where the network is made: as asked for, or as the file says. */
 function referenceOf(
   path: string,
   { model, modelFlag }: LoadNetworkOptions,
   info: NetworkInfo | null,
+  tensors: StoredTensors,
 ): { reference: string; changed: boolean } {
   if (model) return { reference: model, changed: false };
   if (!info) {
+    const guess = guessModel(tensors);
     throw new UserError(`${path} does not say which architecture its weights are for`, {
-      hint: `name it with ${modelFlag}; known: ${modelNames.join(', ')}`,
+      hint: guess
+        ? `${guessText(guess)}: ${modelFlag} ${guess.model}`
+        : `name it with ${modelFlag}; known: ${modelNames.join(', ')}`,
     });
   }
   const found = findModel(info, path);
@@ -68,7 +75,7 @@ function loadFitting(network: ImageModel, stored: StoredTensors, path: string): 
     const { message } = error as UserError;
     throw new UserError(message, {
       cause: error,
-      hint: `by their names and shapes they are those of a ${guess.model} with ${guess.classes} classes`,
+      hint: guessText(guess),
     });
   }
 }
@@ -78,9 +85,9 @@ export async function loadNetwork(path: string, options: LoadNetworkOptions): Pr
   const { classes, imageSize, taps, resetHead } = options;
   const { tensors, extra, format } = await readWeights(path);
   const info = format === 'safetensors' ? networkOf(path, extra as Record<string, string>) : null;
-  const { reference, changed } = referenceOf(path, options, info);
-  const source = await modelSource(reference);
   const own = networkTensors(tensors);
+  const { reference, changed } = referenceOf(path, options, info, own);
+  const source = await modelSource(reference);
   const network = source.createEmpty({ classes, imageSize, taps });
   try {
     const other = resetHead ? undefined : otherClasses(network.compareStateDict(own));
