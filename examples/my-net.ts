@@ -1,6 +1,7 @@
 /**
  * A network of your own, as a student:
- *   thrive distill --data synthetic --teacher TEACHER --student ./examples/my-net.ts --student-taps stem,stage1,stage2,stage3
+ *   thrive distill --data synthetic --teacher TEACHER --student ./examples/my-net.ts --method at+kd \
+ *     --student-taps stem,stage1,stage2,stage3
  *
  * The file exports a class that takes the number of classes, or a function that returns a Module. Taps are named by path, so a
  * forward pass is all there is to write; `thrive models ./examples/my-net.ts --layers` lists the paths.
