@@ -4,8 +4,11 @@ import { existsSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { errorMessage, UserError } from '../base/errors.ts';
+import { kdDefaults } from '../distill/objective.ts';
+import { type MethodInput, resolveMethods } from '../experiment/methods.ts';
 import { checkModelName } from '../models/index.ts';
 import { bf16Support } from '../torch/cpu.ts';
+import { median } from './bench-task.ts';
 import { result, say, table } from './output.ts';
 
 export interface BenchFlags {
@@ -18,6 +21,7 @@ export interface BenchFlags {
   threads?: number;
   device: string;
   precision: string[];
+  method: MethodInput[];
   against?: string;
   python: string;
   json?: boolean;
@@ -62,15 +66,12 @@ function timings(name: string, command: string, args: string[]): Timing[] {
   });
 }
 
-const median = (values: number[]): number => {
-  const sorted = [...values].sort((a, b) => a - b);
-  const middle = sorted.length >> 1;
-  return sorted.length % 2 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
-};
-
 export async function benchStep(flags: BenchFlags): Promise<void> {
   checkModelName(flags.teacher);
   checkModelName(flags.student);
+  // A misspelt name is said here, not by the first of many processes.
+  resolveMethods(flags.method, { temperature: kdDefaults.temperature });
+  const work = flags.method.map(({ name }) => name).join('+');
   for (const precision of flags.precision) {
     if (!Object.hasOwn(rival, precision)) throw new UserError(`--precision must be fp32 or bf16, not '${precision}'`);
   }
@@ -102,7 +103,7 @@ export async function benchStep(flags: BenchFlags): Promise<void> {
       timings('the step', process.execPath, [worker, JSON.stringify({ ...flags, precision })]).forEach(note);
       if (!flags.against) continue;
       const args = [flags.against, ...common, ...threads, '--batch', String(flags.batchSize), '--device', flags.device];
-      const asked = [...args, '--recipe', rival[precision]!, '--work', 'kd'];
+      const asked = [...args, '--recipe', rival[precision]!, '--work', work];
       timings(flags.against, flags.python, asked).forEach(note);
     }
   }

@@ -1,6 +1,7 @@
-/** @file `thrive bench`: images/s of a training step, and its ratio to PyTorch in the same sitting; images/s of each network. */
+/** @file `thrive bench`: images/s of a training step, and its ratio to PyTorch in the same sitting; images/s of each network; each loss. */
 import type { Command } from 'commander';
 import { names, number, positiveInteger } from '../flags.ts';
+import { methodNames } from '../method-flags.ts';
 
 export function registerBench(program: Command): void {
   const bench = program.command('bench').description('Measure speed on this machine');
@@ -16,6 +17,9 @@ export function registerBench(program: Command): void {
     .option('--threads <n>', 'threads (default: all processors)', positiveInteger)
     .option('--device <name>', 'cpu or cuda', 'cpu')
     .option('--precision <names...>', 'fp32, bf16', ['fp32', 'bf16'])
+    .option('--method <names>', 'losses joined by +: kd, crd+kd; see docs/losses.md (default: kd)', methodNames, [
+      { name: 'kd' },
+    ])
     .option(
       '--against <script>',
       "a Python script that times PyTorch's step and prints JSON lines (recipe, work, ms_per_step)",
@@ -24,7 +28,7 @@ export function registerBench(program: Command): void {
     .option('--json', 'print one JSON object')
     .addHelpText(
       'after',
-      '\nExamples:\n  thrive bench step\n  npm run bench -- step --against torch_reference.py --python /usr/bin/python3',
+      '\nExamples:\n  thrive bench step\n  thrive bench step --method crd+kd --precision fp32\n  npm run bench -- step --against torch_reference.py --python /usr/bin/python3',
     )
     .action(async (flags: import('../bench-step.ts').BenchFlags) => {
       const { benchStep } = await import('../bench-step.ts');
@@ -51,5 +55,25 @@ export function registerBench(program: Command): void {
     .action(async (flags: import('../bench-models.ts').BenchModelsFlags) => {
       const { benchModels } = await import('../bench-models.ts');
       await benchModels(flags);
+    });
+  bench
+    .command('methods')
+    .description('A step of each distillation loss, in turn with one of kd, and its time as a multiple of that')
+    .option('--methods <names>', 'between commas, joined by + where they act together (default: each alone)', names)
+    .option('--teacher <name>', 'architecture of the teacher', 'resnet56')
+    .option('--student <name>', 'architecture of the student', 'resnet20')
+    .option('--batch-size <n>', 'pictures a step', positiveInteger, 64)
+    .option('--samples <n>', 'pictures of the training set, which some losses remember', positiveInteger, 50_000)
+    .option('--steps <n>', 'timed steps of each', positiveInteger, 7)
+    .option('--warmup <n>', 'steps before timing', positiveInteger, 2)
+    .option('--threads <n>', 'threads (default: all processors)', positiveInteger)
+    .option('--device <name>', 'cpu or cuda', 'cpu')
+    .option('--precision <name>', 'fp32 or bf16', 'fp32')
+    .option('--markdown', 'print the table for a page')
+    .option('--json', 'print one JSON object')
+    .addHelpText('after', '\nExamples:\n  thrive bench methods\n  thrive bench methods --methods crd,crd+kd --steps 20')
+    .action(async (flags: import('../bench-methods.ts').BenchMethodsFlags) => {
+      const { benchMethods } = await import('../bench-methods.ts');
+      await benchMethods(flags);
     });
 }
