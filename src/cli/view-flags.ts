@@ -10,6 +10,7 @@ export interface ViewFlags {
   limitTrain?: number;
   teacher?: string;
   teacherModel?: string;
+  teacherNormalization?: string;
   student?: string;
   studentModel?: string;
   augment?: string;
@@ -38,10 +39,14 @@ export function addViewFlags(command: Command, defaults: { augment: string; draw
     .option('--data <name>', 'data set: cifar100, cifar10, fashion-mnist, mnist, synthetic')
     .option('--data-dir <folder>', 'folder that holds the data set (or set THRIVE_DATA)')
     .option('--limit-train <n>', 'use only n training pictures, the first n / classes of each class', positiveInteger)
-    .option('--teacher <file>', 'checkpoint of the teacher: .pth or .safetensors')
+    .option('--teacher <file>', 'file of the teacher: .safetensors, .pth or .onnx')
     .option(
       '--teacher-model <name>',
       'its architecture, or a file that exports it, where the checkpoint does not say it',
+    )
+    .option(
+      '--teacher-normalization <name>',
+      "how its pictures are normalised, where its file does not say it: same, imagenet, half, unit, pixels (default: same as the data set's)",
     )
     .option('--student <file>', 'checkpoint of a trained student, for picking by kl or student-entropy')
     .option(

@@ -103,7 +103,7 @@ export async function augmentSheet(options: AugmentSheetOptions): Promise<Augmen
   }
   setNumThreads(options.threads ?? defaultThreads());
   const judges = await loadJudges(
-    { precision, onNote, ...(teacher ? { teacher } : {}), ...(student ? { student } : {}) },
+    { precision, threads: options.threads, onNote, ...(teacher ? { teacher } : {}), ...(student ? { student } : {}) },
     checked,
   );
   try {

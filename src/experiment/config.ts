@@ -10,6 +10,7 @@ import { type KdOptions, kdDefaults } from '../distill/objective.ts';
 import { checkPickOptions, criteria, pickDefaults } from '../distill/pick.ts';
 import { paperMilestones } from '../nn/schedule.ts';
 import { type MethodInput, type MethodSettings, methodShape, resolveMethods } from './methods.ts';
+import { normalizationSchema } from './teacher-normalization.ts';
 
 const fraction = z.number().min(0).lt(1);
 const positive = z.number().positive().finite();
@@ -41,10 +42,12 @@ const scheduleSchema = z.discriminatedUnion('kind', [
 ]);
 
 const teacherShape = {
-  /** A .pth or .safetensors file. */
+  /** A .pth, .safetensors or .onnx file. */
   checkpoint: z.string().min(1),
   /** Its architecture, or a file that exports the network; checkpoints written here say it themselves. */
   model: z.string().min(1).optional(),
+  /** How its pictures are normalised, where its file does not say it: a name, or mean and std. The data set's unless given. */
+  normalization: normalizationSchema.optional(),
 };
 
 const ensembleShape = {
@@ -193,7 +196,11 @@ const strongFlags: Readonly<Record<string, string>> = {
   'pick.updateStatistics': '--pick-updates-statistics',
 };
 
-const teachersFlags: Readonly<Record<string, string>> = { model: '--teacher-model', weight: '--teacher-weights' };
+const teachersFlags: Readonly<Record<string, string>> = {
+  model: '--teacher-model',
+  weight: '--teacher-weights',
+  normalization: '--teacher-normalization',
+};
 const methodFlags: Readonly<Record<string, string>> = { weight: '--weight', options: '--method-option' };
 
 /**
@@ -203,7 +210,7 @@ const methodFlags: Readonly<Record<string, string>> = { weight: '--weight', opti
 export function flagOf(path: readonly PropertyKey[], task?: unknown): string | undefined {
   const [first, second] = path;
   if (first === 'task') return undefined;
-  if (first === 'teacher') return second === 'model' ? '--teacher-model' : '--teacher';
+  if (first === 'teacher') return teachersFlags[String(second)] ?? '--teacher';
   if (first === 'teachers') return teachersFlags[String(path[2])] ?? '--teacher';
   if (first === 'methods') return methodFlags[String(path[2])] ?? '--method';
   if (first === 'kd') return second === undefined ? undefined : `--${String(second)}`;

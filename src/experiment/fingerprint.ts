@@ -5,6 +5,7 @@ import { checkpointNetwork } from '../train/checkpoint.ts';
 import type { Config, TeacherSettings } from './config.ts';
 import { fileHash } from './file-hash.ts';
 import { findModel, modelFile, modelLabel } from './model-reference.ts';
+import { isOnnx, onnxModelName } from './onnx-metadata.ts';
 
 export { fileHash };
 
@@ -28,6 +29,8 @@ export interface TeacherIdentity {
   /** Of the file that makes the network, where one does. */
   modelSha256?: string | undefined;
   sha256: string;
+  /** How its pictures are normalised, where the configuration says it. */
+  normalization?: TeacherSettings['normalization'];
 }
 
 /** Who teaches: one, or several with their shares. */
@@ -39,11 +42,13 @@ export function teacherIdentity({ teacher, teachers }: Pick<Config, 'teacher' | 
   return teacher ? identify(teacher) : null;
 }
 
-function identify({ checkpoint, model: named }: TeacherSettings): TeacherIdentity {
+function identify({ checkpoint, model: named, normalization }: TeacherSettings): TeacherIdentity {
+  const read = normalization === undefined ? {} : { normalization };
+  if (isOnnx(checkpoint)) return { model: onnxModelName(checkpoint), sha256: fileHash(checkpoint), ...read };
   const info = checkpointNetwork(checkpoint);
   const model = named ?? (info && findModel(info, checkpoint).reference);
   const sha256 = fileHash(checkpoint);
-  return model === null ? { model, sha256 } : { ...networkIdentity(model), sha256 };
+  return model === null ? { model, sha256, ...read } : { ...networkIdentity(model), sha256, ...read };
 }
 
 /** A network's name, and the hash of the file that makes it: where that lies makes no difference. */

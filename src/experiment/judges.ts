@@ -12,6 +12,9 @@ import { prefersChannelsLast } from '../train/layout.ts';
 import { normalizationOf } from './data.ts';
 import { loadNetwork } from './load-network.ts';
 import { checkModel, modelLabel } from './model-reference.ts';
+import { isOnnx } from './onnx-metadata.ts';
+import { openOnnxTeacher } from './onnx-teacher.ts';
+import { type NormalizationSetting, teacherNormalization } from './teacher-normalization.ts';
 import type { Judges } from './view-pool.ts';
 import { parseViews, type ViewSpec, viewName } from './views.ts';
 
@@ -19,6 +22,8 @@ import { parseViews, type ViewSpec, viewName } from './views.ts';
 export interface CheckpointOptions {
   checkpoint: string;
   model?: string | undefined;
+  /** How a teacher's pictures are normalised, where its file does not say it. The data set's unless given. */
+  normalization?: NormalizationSetting | undefined;
 }
 
 /** Who judges pictures, and how the engine runs: what `thrive score` and `thrive show-augment` share. */
@@ -153,8 +158,9 @@ export async function loadJudges(
     teacher,
     student,
     precision = 'fp32',
+    threads,
     onNote,
-  }: Pick<JudgeOptions, 'student' | 'precision' | 'onNote'> & { teacher?: CheckpointOptions },
+  }: Pick<JudgeOptions, 'student' | 'precision' | 'threads' | 'onNote'> & { teacher?: CheckpointOptions },
   { info, device, temperature }: CheckedJudges,
 ): Promise<LoadedJudges> {
   const owned: { dispose(): void }[] = [];
@@ -174,21 +180,37 @@ export async function loadJudges(
     return {
       network: found.network,
       model: modelLabel(found.model),
-      own: found.info?.normalization ?? normalization,
+      info: found.info,
     };
   };
   try {
     let ofTeacher: { model: string; logits(images: Tensor): Tensor } | null = null;
-    if (teacher) {
-      const { network, model, own } = await load(teacher, '--teacher-model');
+    if (teacher && isOnnx(teacher.checkpoint)) {
+      const opened = await openOnnxTeacher(teacher.checkpoint, { ...teacher, data: info, threads });
+      owned.push(opened.teacher);
+      for (const note of opened.notes) onNote?.(note);
+      ofTeacher = { model: opened.name, logits: (images) => opened.teacher.logits(images) };
+    } else if (teacher) {
+      const { network, model, info: says } = await load(teacher, '--teacher-model');
       network.to({ device, ...memoryFormat });
-      const frozen = new Teacher(network, { normalization: own, inputNormalization: normalization, precision, device });
+      const frozen = new Teacher(network, {
+        normalization: teacherNormalization(
+          teacher.checkpoint,
+          says?.normalization ?? null,
+          teacher.normalization,
+          normalization,
+        ).normalization,
+        inputNormalization: normalization,
+        precision,
+        device,
+      });
       owned.push(frozen);
       ofTeacher = { model, logits: (images) => frozen.logits(images) };
     }
     let ofStudent: { model: string; logits(images: Tensor): Tensor } | null = null;
     if (student) {
-      const { network, model, own } = await load(student, '--student-model');
+      const { network, model, info: says } = await load(student, '--student-model');
+      const own = says?.normalization ?? normalization;
       owned.push(network);
       network.to({ device, ...memoryFormat }).train();
       const renormalize = renormalizer(normalization, own);

@@ -1,7 +1,7 @@
 /** @file What an .onnx file written here says of its network, as key and value. */
 import { z } from 'zod';
 import { UserError } from '../base/errors.ts';
-import type { OnnxInfo } from '../formats/index.ts';
+import { type OnnxInfo, readOnnxInfo } from '../formats/index.ts';
 
 const channels = z.array(z.number()).length(3);
 const normalizationSchema = z.object({
@@ -23,6 +23,12 @@ export interface OnnxMetadata {
   /** Per cent of the test pictures it gets right, as last measured. */
   top1?: number | undefined;
 }
+
+/** Is it to be run by onnxruntime? Told by the ending of its name. */
+export const isOnnx = (path: string): boolean => /\.onnx$/i.test(path);
+
+/** The name of an .onnx file's network: what the file says, or `onnx`. */
+export const onnxModelName = (path: string): string => readOnnxInfo(path).metadata.get('model') ?? 'onnx';
 
 /** As `metadata_props`. */
 export function toMetadata(info: OnnxMetadata): Record<string, string> {

@@ -9,9 +9,6 @@ import { normalizationOf } from './data.ts';
 import { pictureMetadata } from './onnx-metadata.ts';
 import { type NormalizationSetting, teacherNormalization } from './teacher-normalization.ts';
 
-/** Is it to be run by onnxruntime? Told by the ending of its name. */
-export const isOnnx = (path: string): boolean => /\.onnx$/i.test(path);
-
 export interface OnnxTeacherSettings {
   data: DatasetInfo;
   /** How its pictures are normalised, where the file does not say it. */
@@ -19,11 +16,6 @@ export interface OnnxTeacherSettings {
   threads?: number | undefined;
   /** Set where an architecture was named for it, which makes no sense. */
   model?: string | undefined;
-}
-
-/** The name of an .onnx file's network: what the file says, or `onnx`. Reads its metadata alone. */
-export function onnxModelName(path: string): string {
-  return readOnnxInfo(path).metadata.get('model') ?? 'onnx';
 }
 
 /**

@@ -126,7 +126,7 @@ export async function scoreAugmentations(options: ScoreOptions): Promise<Augment
   const begin = performance.now();
   setNumThreads(options.threads ?? defaultThreads());
   const judges = await loadJudges(
-    { teacher, precision, onNote: options.onNote, ...(needStudent ? { student } : {}) },
+    { teacher, precision, threads: options.threads, onNote: options.onNote, ...(needStudent ? { student } : {}) },
     checked,
   );
   let set: TensorSet | undefined;

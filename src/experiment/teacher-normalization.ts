@@ -53,5 +53,7 @@ export function teacherNormalization(
     };
   }
   if (typeof setting !== 'string') return { normalization: setting };
-  return { normalization: setting === 'same' ? data : named[setting]! };
+  if (setting === 'same') return { normalization: data };
+  if (!Object.hasOwn(named, setting)) throw unknownName('normalization', setting, normalizationNames);
+  return { normalization: named[setting]! };
 }

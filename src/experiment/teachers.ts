@@ -1,11 +1,15 @@
 /** @file The teacher of a run, or several as one: loaded, and measured before any student is trained. */
+import { UserError } from '../base/errors.ts';
 import { datasetInfo } from '../data/index.ts';
 import { Ensemble, Teacher, type TeacherModel } from '../distill/index.ts';
 import { evaluate } from '../train/evaluate.ts';
 import type { TrainData, TrainOptions } from '../train/loop.ts';
 import type { Config, TeacherSettings } from './config.ts';
 import { loadNetwork } from './load-network.ts';
+import { isOnnx } from './onnx-metadata.ts';
+import { openOnnxTeacher } from './onnx-teacher.ts';
 import type { RunRecord } from './run-folder.ts';
+import { teacherNormalization } from './teacher-normalization.ts';
 
 /** Every teacher of a configuration: none, one, or the members of an ensemble. */
 export const teachersOf = ({ teacher, teachers }: Pick<Config, 'teacher' | 'teachers'>): TeacherSettings[] =>
@@ -22,12 +26,22 @@ export interface LoadedTeacher {
 type Note = (text: string) => void;
 
 async function loadOne(
-  { checkpoint, model }: TeacherSettings,
+  { checkpoint, model, normalization }: TeacherSettings,
   config: Config,
   options: TrainOptions,
   note: Note,
 ): Promise<LoadedTeacher> {
   const info = datasetInfo(config.data);
+  if (isOnnx(checkpoint)) {
+    if (config.teacherTaps) {
+      throw new UserError(`--teacher-taps: ${checkpoint} gives logits and nothing else`, {
+        hint: 'leave them out, or give the teacher as .safetensors or .pth',
+      });
+    }
+    const opened = await openOnnxTeacher(checkpoint, { data: info, normalization, threads: config.threads, model });
+    for (const text of opened.notes) note(text);
+    return { name: opened.name, model: opened.teacher };
+  }
   const loaded = await loadNetwork(checkpoint, {
     ...(model ? { model } : {}),
     classes: info.classes,
@@ -40,7 +54,12 @@ async function loadOne(
   for (const text of loaded.notes) note(text);
   if (options.channelsLast) loaded.network.to({ memoryFormat: 'channelsLast' });
   const teacher = new Teacher(loaded.network.to({ device: options.device }), {
-    normalization: loaded.info?.normalization ?? options.normalization,
+    normalization: teacherNormalization(
+      checkpoint,
+      loaded.info?.normalization ?? null,
+      normalization,
+      options.normalization,
+    ).normalization,
     inputNormalization: options.normalization,
     precision: options.precision,
     device: options.device,

@@ -42,7 +42,7 @@ async function execute(flags: ScoreFlags): Promise<void> {
     (signal) =>
       scoreAugmentations({
         ...judgeOptions({ ...flags, data }),
-        teacher: { checkpoint: teacher, model: teacherModel },
+        teacher: { checkpoint: teacher, model: teacherModel, normalization: flags.teacherNormalization },
         epochs,
         batchSize,
         group,

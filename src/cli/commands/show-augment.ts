@@ -13,7 +13,7 @@ interface ShowFlags extends ViewFlags {
 }
 
 async function execute(flags: ShowFlags): Promise<void> {
-  const { data, teacher, teacherModel, count, scale, out } = flags;
+  const { data, teacher, teacherModel: model, teacherNormalization: normalization, count, scale, out } = flags;
   if (!data) throw new UserError('no data set is named', { hint: 'give one with --data, for example cifar100' });
   for (const who of ['teacher', 'student'] as const) {
     if (flags[`${who}Model`] && !flags[who]) {
@@ -30,7 +30,7 @@ async function execute(flags: ShowFlags): Promise<void> {
     ...sheet
   } = await augmentSheet({
     ...judgeOptions({ ...flags, data }),
-    ...(teacher ? { teacher: { checkpoint: teacher, model: teacherModel } } : {}),
+    ...(teacher ? { teacher: { checkpoint: teacher, model, normalization } } : {}),
     count,
     scale,
   });

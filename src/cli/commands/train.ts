@@ -27,6 +27,7 @@ interface RunFlags extends DataFlags, EngineFlags, MethodFlags {
   teacher?: string[];
   teacherModel?: string[];
   teacherWeights?: number[];
+  teacherNormalization?: string;
   ensemble?: string;
   gradientEvery?: number;
   studentTaps?: string[];
@@ -95,7 +96,7 @@ function addRunFlags(command: Command): Command {
 
 /** One teacher, or several with their architectures and shares in the same order. */
 function teachers(
-  { teacher = [], teacherModel = [], teacherWeights, ensemble }: RunFlags,
+  { teacher = [], teacherModel = [], teacherWeights, teacherNormalization: normalization, ensemble }: RunFlags,
   group: (values: object) => object | undefined,
 ): object {
   if (teacher.length < 2) {
@@ -105,7 +106,7 @@ function teachers(
       );
     }
     if (teacherWeights) throw new UserError('--teacher-weights is for several teachers', { hint: 'repeat --teacher' });
-    return { teacher: group({ checkpoint: teacher[0], model: teacherModel[0] }), ensemble };
+    return { teacher: group({ checkpoint: teacher[0], model: teacherModel[0], normalization }), ensemble };
   }
   for (const [flag, list] of Object.entries({ '--teacher-model': teacherModel, '--teacher-weights': teacherWeights })) {
     // One architecture may be everybody's.
@@ -120,6 +121,7 @@ function teachers(
       checkpoint,
       model: teacherModel.length === 1 ? teacherModel[0] : teacherModel[i],
       weight: teacherWeights?.[i],
+      normalization,
     }),
   );
   return { teachers: list, ensemble };
@@ -294,11 +296,15 @@ export function registerDistill(program: Command): void {
     program
       .command('distill')
       .description('Train a student from a frozen teacher (knowledge distillation)')
-      .option('--teacher <file>', 'checkpoint of the teacher: .pth or .safetensors; several if given again', repeated)
+      .option('--teacher <file>', 'file of the teacher: .safetensors, .pth or .onnx; several if given again', repeated)
       .option(
         '--teacher-model <name>',
         'its architecture (or a file that exports it), where the checkpoint does not say it',
         repeated,
+      )
+      .option(
+        '--teacher-normalization <name>',
+        "how its pictures are normalised, where its file does not say it: same, imagenet, half, unit, pixels (default: same as the data set's)",
       )
       .option('--teacher-weights <numbers>', 'shares of several teachers: 2,1 (default: equal)', numbers)
       .option('--ensemble <what>', 'what several teachers average: probabilities or logits (default: probabilities)')
