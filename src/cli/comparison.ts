@@ -195,7 +195,7 @@ function protocolLines(comparison: Comparison, notes: readonly Footnote[]): stri
   if (rows.length > 1 && rows.some(({ seeds }) => seeds.length < 2)) {
     lines.push('A row of one seed has no deviation: a small difference from it says little.');
   }
-  const result = [lines.join(' ')];
+  const result = [...lines];
   if (rows.length > 1 && notes.length === 0) {
     const what = differences.filter(({ kind }) => kind === 'compared').map(({ title }) => title);
     result.push(`Rows differ only in what is compared${what.length > 0 ? `: ${what.join(', ')}` : ''}.`);
@@ -263,7 +263,7 @@ export function describeComparison(comparison: Comparison, style: Style, width?:
     common === '' ? [] : [style === 'markdown' ? `${common}.` : common],
     [style === 'markdown' ? markdownTable(list) : terminalTable(list, width)],
     unfair.length > 1 && style === 'markdown' ? [unfair[0]!, '', ...unfair.slice(1)] : unfair,
-    style === 'markdown' ? [protocolLines(comparison, notes).join('\n')] : protocolLines(comparison, notes),
+    style === 'markdown' ? [protocolLines(comparison, notes).join(' ')] : protocolLines(comparison, notes),
     correlationLines(comparison, style),
   ];
   return blocks

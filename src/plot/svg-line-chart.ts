@@ -72,13 +72,17 @@ export function lineChartSvg(chart: LineChart, { width = 800, height = 460 }: Sv
     const dash = dashes[Math.floor(i / palette.length) % dashes.length];
     return [
       `<g class="c${i % palette.length}" data-series="${escapeXml(label)}">`,
-      ...parts.map(band).filter((path) => path !== ''),
       ...parts
         .filter((part) => part.length > 1)
         .map((part) => `<path class="line"${dash ? ` stroke-dasharray="${dash}"` : ''} d="${line(part)}"/>`),
       ...dotted.map((p) => `<circle class="dot" cx="${at(placeX(p.x))}" cy="${at(placeY(p.y))}" r="2.8"/>`),
       '</g>',
     ].join('');
+  });
+  // All bands first: none dulls another's line.
+  const bands = series.flatMap(({ label, points }, i) => {
+    const paths = pieces(points).map(band).join('');
+    return paths === '' ? [] : [`<g class="c${i % palette.length}" data-band="${escapeXml(label)}">${paths}</g>`];
   });
   const listed = names.entries.flatMap(({ x: dx, y: dy, shown }, i) => {
     const [left, middle] = [box.left + dx, height + 10 + dy];
@@ -98,6 +102,7 @@ export function lineChartSvg(chart: LineChart, { width = 800, height = 460 }: Sv
     [
       ...(title ? [text(box.left, 28, title, 'class="title"')] : []),
       ...frame(box, { axis: x, place: placeX, title: xTitle }, { axis: y, place: placeY, title: yTitle }),
+      ...bands,
       ...drawn,
       ...listed,
     ],

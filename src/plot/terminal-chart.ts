@@ -126,7 +126,7 @@ export function terminalChart(
   const all = parts.flat(2);
   const y = axis(
     all.map((point) => point.y),
-    { count: Math.max(2, Math.floor(height / 3)) },
+    { count: Math.max(2, Math.floor(height / 4)) },
   );
   const labelWidth = Math.max(...y.ticks.map(({ label }) => label.length));
   const columns = Math.max(10, width - labelWidth - 2);

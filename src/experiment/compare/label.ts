@@ -11,7 +11,8 @@ export function methodNames(methods: unknown): string[] {
   if (!Array.isArray(methods)) return [];
   return methods.map((entry: unknown) => {
     if (!isDict(entry)) return String(entry);
-    return String(entry.name ?? entry.method ?? entry.loss ?? JSON.stringify(entry));
+    const name = String(entry.name ?? entry.method ?? entry.loss ?? JSON.stringify(entry));
+    return entry.on === 'both' ? `${name} (x and x')` : name;
   });
 }
 

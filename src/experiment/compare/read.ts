@@ -18,6 +18,7 @@ const evaluation = z.object({ top1: figure, top5: figure, loss: figure });
 
 const epochSchema = z.object({
   epoch: whole.min(1),
+  stage: z.enum(['init', 'train']).default('train'),
   step: whole,
   lr: figure,
   train: z.object({ loss: figure, top1: figure, terms: figures, measures: figures }),
@@ -43,6 +44,7 @@ const recordSchema = z.object({
     limitTrain: whole.optional(),
     device: z.string().default('cpu'),
     kd: z.looseObject({}).optional(),
+    methods: z.array(z.looseObject({ name: z.string() })).optional(),
     strong: z
       .looseObject({
         scheme: z.string(),
@@ -94,7 +96,10 @@ export interface ReadRun extends ComparedRun {
   fingerprint: z.output<typeof recordSchema>['fingerprint'];
   versions: Record<string, string>;
   teacher: { top1: number; top5: number; loss: number } | null;
+  /** The run's own epochs, counted from 1. */
   curve: RecordedEpoch[];
+  /** Epochs of an initialisation before them. */
+  initEpochs: number;
   notes: string[];
 }
 
@@ -106,15 +111,23 @@ function checked<T extends z.ZodType>(schema: T, value: unknown, file: string, h
   throw new UserError(`${file} is damaged: ${where}${issue?.message ?? 'not what a run writes'}`, { hint });
 }
 
-/** The epochs recorded, each once, in order. A line that a crash cut short is left out, as when a run is continued. */
-function readCurve(run: RunFolder, folder: string): RecordedEpoch[] {
+/**
+ * The epochs recorded, each once, in order; those of an initialisation are only counted. A line that a crash cut short is left out,
+ * as when a run is continued.
+ */
+function readCurve(run: RunFolder, folder: string): { curve: RecordedEpoch[]; initEpochs: number; seconds: number } {
   const file = join(folder, 'metrics.jsonl');
   const byEpoch = new Map<number, RecordedEpoch>();
   for (const record of run.epochs()) {
     const epoch = checked(epochSchema, record, file, 'continue the run with --resume, or leave it out');
     byEpoch.set(epoch.epoch, epoch);
   }
-  return [...byEpoch.values()].sort((a, b) => a.epoch - b.epoch);
+  const all = [...byEpoch.values()].sort((a, b) => a.epoch - b.epoch);
+  const initEpochs = all.filter(({ stage }) => stage === 'init').length;
+  const curve = all
+    .filter(({ stage, epoch }) => stage === 'train' && epoch > initEpochs)
+    .map((record) => ({ ...record, epoch: record.epoch - initEpochs }));
+  return { curve, initEpochs, seconds: all.at(-1)?.seconds ?? 0 };
 }
 
 /** Pictures of the training set that the run goes through in an epoch. */
@@ -138,12 +151,18 @@ const pick = ({ epoch, test }: RecordedEpoch, chosenOn: 'dev' | 'test'): NonNull
   chosenOn,
 });
 
-/** What an unfinished run is worth so far. */
-function soFar(config: ReadRun['config'], curve: readonly RecordedEpoch[]): Omit<ComparedRun, 'folder' | 'seed'> {
+/** What an unfinished run is worth so far, and what it cost: up to the last epoch that was measured. */
+function soFar(
+  config: ReadRun['config'],
+  { curve, initEpochs, seconds }: ReturnType<typeof readCurve>,
+): Omit<ComparedRun, 'folder' | 'seed'> {
   const last = curve.findLast(({ test }) => test !== null);
   const best = curve.findLast(({ test, isBest }) => test !== null && isBest);
-  const images = last ? last.epoch * trainCount(config, last.step / last.epoch) : 0;
-  const forwards = passes(config as unknown as Config);
+  const done = last ? last.epoch + initEpochs : 0;
+  const images = last ? done * trainCount(config, last.step / done) : 0;
+  // What further losses ask of the networks is known once they are made; the run's summary will say it.
+  const known = (config.methods ?? []).every(({ name }) => name === 'kd');
+  const each = known ? passes(config as unknown as Config) : { teacher: Number.NaN, student: Number.NaN };
   return {
     finished: false,
     epoch: last?.epoch ?? 0,
@@ -153,9 +172,9 @@ function soFar(config: ReadRun['config'], curve: readonly RecordedEpoch[]): Omit
     loss: last?.test?.loss ?? Number.NaN,
     best: best ? pick(best, config.holdout > 0 ? 'dev' : 'test') : null,
     imagesSeen: images,
-    teacherForwards: Math.round(images * forwards.teacher),
-    studentForwards: Math.round(images * forwards.student),
-    seconds: last?.seconds ?? 0,
+    teacherForwards: Math.round(images * each.teacher),
+    studentForwards: Math.round(images * each.student),
+    seconds: last?.seconds ?? seconds,
   };
 }
 
@@ -168,7 +187,8 @@ export function readRun(folder: string): ReadRun {
   const { run, record } = RunFolder.open(folder);
   const file = join(folder, 'config.json');
   const { config, fingerprint, versions, teacher } = checked(recordSchema, record, file, 'leave this run out');
-  const curve = readCurve(run, folder);
+  const recorded = readCurve(run, folder);
+  const { curve, initEpochs } = recorded;
   const notes: string[] = [];
   const raw = run.readSummary<object>();
   let measured: Omit<ComparedRun, 'folder' | 'seed'>;
@@ -187,9 +207,9 @@ export function readRun(folder: string): ReadRun {
       notes.push(`${folder}: summary.json and the last epoch of metrics.jsonl do not agree`);
     }
   } else {
-    measured = soFar(config, curve);
+    measured = soFar(config, recorded);
   }
-  return { folder, seed: config.seed, ...measured, config, fingerprint, versions, teacher, curve, notes };
+  return { folder, seed: config.seed, ...measured, config, fingerprint, versions, teacher, curve, initEpochs, notes };
 }
 
 /** How deep below a folder runs are looked for. */

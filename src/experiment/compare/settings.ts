@@ -48,6 +48,8 @@ const titles: Record<string, string> = {
   init: 'weights to start from',
   'teacher.sha256': "teacher's weights",
   'teacher.model': 'teacher',
+  'teacher.share': "teachers' weights in the ensemble",
+  ensemble: 'what of the teachers is averaged',
   'teacher.modelSha256': "file of the teacher's network",
   'kd.temperature': 'temperature',
   'kd.alpha': 'weight of KD',
@@ -75,7 +77,10 @@ export const titleOf = (setting: string): string => titles[setting] ?? setting;
 const objectiveGroups = ['task', 'kd', 'strong', 'methods', 'studentTaps', 'teacherTaps'];
 
 /** Settings that only rows with a teacher, a second view, … have. */
-const conditional = ['kd', 'strong', 'teacher', 'methods', 'studentTaps', 'teacherTaps'];
+const conditional = ['kd', 'strong', 'teacher', 'ensemble', 'methods', 'studentTaps', 'teacherTaps'];
+
+/** Weights of the terms belong to the recipe of a method: only rows with the same methods should have the same. */
+const recipe = ['kd.alpha', 'kd.gamma', 'strong.weight'];
 
 const within = (setting: string, group: string): boolean => setting === group || setting.startsWith(`${group}.`);
 const withinAny = (setting: string, groups: readonly string[]): boolean =>
@@ -99,9 +104,16 @@ function scheduleOf(schedule: unknown, epochs: unknown): unknown {
   return rule ? { ...schedule, milestones: 'in proportion to the epochs' } : schedule;
 }
 
+/** Several teachers as one: their names, weights and hashes side by side. */
+function severalTeachers(teachers: readonly unknown[]): Dict {
+  const members = teachers.filter(isDict);
+  const of = (key: string): string => members.map((member) => String(member[key] ?? '?')).join('+');
+  return { model: of('model'), sha256: of('sha256'), share: of('weight') };
+}
+
 /** The settings in a fingerprint's fields, by path, as they can be compared. */
 export function settingsOf(fields: Dict): Settings {
-  const { schedule, protocol, strong, kd, ...rest } = fields;
+  const { schedule, protocol, strong, kd, teacher, ...rest } = fields;
   const settings: Settings = new Map();
   const teaches = hasKd(fields);
   const alpha = isDict(kd) ? kd.alpha : undefined;
@@ -109,6 +121,7 @@ export function settingsOf(fields: Dict): Settings {
     {
       ...rest,
       schedule: scheduleOf(schedule, fields.epochs),
+      teacher: Array.isArray(teacher) ? severalTeachers(teacher) : teacher,
       // What is not used cannot differ: without a KD term there is no temperature, and its weight is the objective's matter.
       kd: isDict(kd) && !teaches ? { gamma: kd.gamma } : kd,
       strong: isDict(strong) ? { ...strong, weight: strong.weight ?? alpha } : strong,
@@ -137,7 +150,12 @@ export function show(setting: string, value: unknown): string {
   if (value === absent || value === undefined || value === null) {
     return setting === 'limitTrain' || setting === 'limitTest' ? 'all' : 'none';
   }
-  if (/sha256$/i.test(setting)) return String(value).slice(0, 8);
+  if (/sha256$/i.test(setting)) {
+    return String(value)
+      .split('+')
+      .map((hash) => hash.slice(0, 8))
+      .join('+');
+  }
   if (setting === 'init' && isDict(value)) return String(value.sha256).slice(0, 8);
   if (setting === 'schedule' && isDict(value)) {
     const { kind, ...rest } = value;
@@ -189,6 +207,19 @@ export function valuesOf(setting: string, values: readonly unknown[]): Differenc
   return groups.size > 1 ? [...groups.values()].sort((a, b) => b.rows.length - a.rows.length) : null;
 }
 
+/** Whether rows with the same further losses agree in a weight. */
+function followsRecipe(setting: string, rows: readonly Settings[]): boolean {
+  const byMethods = new Map<string, string>();
+  return rows.every((row) => {
+    if (!row.has(setting)) return true;
+    const methods = methodNames(row.get('methods')).sort().join();
+    const value = canonical(row.get(setting));
+    const before = byMethods.get(methods) ?? value;
+    byMethods.set(methods, value);
+    return before === value;
+  });
+}
+
 /** Every setting in which rows differ. */
 export function differences(rows: readonly Settings[], isCompared: Compared): Difference[] {
   const settings = new Set(rows.flatMap((row) => [...row.keys()]));
@@ -199,6 +230,7 @@ export function differences(rows: readonly Settings[], isCompared: Compared): Di
       rows.map((row) => (row.has(setting) ? row.get(setting) : missing)),
     );
     if (!values) return [];
+    if (recipe.includes(setting) && followsRecipe(setting, rows)) return [];
     // Methods that differ in name are the objective's difference; the same ones with other numbers are not.
     if (setting === 'methods' && new Set(values.map(({ value }) => methodNames(value).join())).size === values.length)
       return [];
