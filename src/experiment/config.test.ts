@@ -34,6 +34,7 @@ describe('defaults', () => {
       kd: { gamma: 0.1, alpha: 0.9, temperature: 4 },
       standard: 'crop+flip',
       evaluateEvery: 1,
+      gradientEvery: 100,
       holdout: 0,
       seed: 0,
       precision: 'fp32',
@@ -179,6 +180,8 @@ describe('misspelt settings', () => {
         if (key.length < 4) return;
         const i = 1 + (at % (key.length - 1));
         const typo = key.slice(0, i) + (double ? key[i]!.repeat(2) : '') + key.slice(i + 1);
+        // One letter less than `teachers` is a setting too.
+        if (configKeys.includes(typo)) return;
         const place = path.slice(0, path.lastIndexOf('.') + 1);
         expect(messageOf(make(typo))).toContain(`unknown setting '${place}${typo}'; did you mean '${path}'?`);
       }),
@@ -269,6 +272,9 @@ describe('flagOf', () => {
     ...configKeys.map((key) => [key]),
     ['teacher', 'checkpoint'],
     ['teacher', 'model'],
+    ['teachers', '0', 'model'],
+    ['teachers', '0', 'weight'],
+    ...['name', 'weight', 'on', 'options'].map((key) => ['methods', '0', key]),
     ['kd', 'gamma'],
     ['kd', 'alpha'],
     ['kd', 'temperature'],
@@ -283,7 +289,17 @@ describe('flagOf', () => {
     if (flag !== undefined) expect(known.distill).toContain(flag);
     else expect(['task', 'kd', 'schedule', 'strong']).toContain(path[0]);
     const ofTrain = flagOf(path, 'train');
-    const ofDistill = ['teacher', 'kd', 'strong', 'studentTaps', 'teacherTaps'];
+    const ofDistill = [
+      'teacher',
+      'teachers',
+      'ensemble',
+      'methods',
+      'gradientEvery',
+      'kd',
+      'strong',
+      'studentTaps',
+      'teacherTaps',
+    ];
     if (ofTrain !== undefined && !ofDistill.includes(path[0]!)) expect(known.train).toContain(ofTrain);
   });
 

@@ -72,6 +72,9 @@ describe('a fingerprint', () => {
     ['kd.gamma', { kd: { gamma: 0.5 } }],
     ['kd.alpha', { kd: { alpha: 0.5 } }],
     ['kd.temperature', { kd: { temperature: 2 } }],
+    ['a method', { methods: ['at', 'kd'] }],
+    ['its weight', { methods: [{ name: 'at', weight: 10 }, 'kd'] }],
+    ['its options', { methods: [{ name: 'at', options: { power: 3 } }, 'kd'] }],
     ['precision', { precision: 'bf16' }],
     ['the second view', { strong: { scheme: 'cutmix' } }],
     ['its augmentation', { strong: { scheme: 'mixup' } }],
@@ -105,17 +108,22 @@ describe('a fingerprint', () => {
       threads: 1,
       dataDir: 'x',
       strong: { scheme: 'cutmix' },
+      teachers: [{ checkpoint: 'a.pth' }, { checkpoint: 'b.pth' }],
+      ensemble: 'logits' as const,
+      methods: ['at', 'kd'],
       studentTaps: ['layer1'],
       teacherTaps: ['layer1'],
       init: fileURLToPath(import.meta.url),
       resetHead: true,
     };
-    const config = resolveConfig({ ...base, ...optional });
-    expect(Object.keys(config).sort()).toEqual([...configKeys].sort());
+    const { teacher: one, ...several } = base;
+    const config = resolveConfig({ ...several, ...optional });
+    expect([...Object.keys(config), 'teacher'].sort()).toEqual([...configKeys].sort());
+    expect(one).toBeDefined();
     const { fields } = fingerprint(config, teacher);
-    const machine = ['dataDir', 'device', 'evaluateEvery', 'seed', 'threads', 'resetHead'];
+    const machine = ['dataDir', 'device', 'evaluateEvery', 'gradientEvery', 'seed', 'teachers', 'threads', 'resetHead'];
     expect(fields.init).toMatchObject({ resetHead: true });
-    expect([...Object.keys(fields), ...machine].sort()).toEqual([...Object.keys(config), 'protocol'].sort());
+    expect([...Object.keys(fields), ...machine].sort()).toEqual([...Object.keys(config), 'protocol', 'teacher'].sort());
   });
 });
 

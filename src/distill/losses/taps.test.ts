@@ -121,7 +121,7 @@ describe('what a method cannot compare', () => {
   test('a network without taps', () => {
     const context = pair('resnet20', 'resnet56');
     expect(() => createLoss('rkd', { ...context, teacher: { name: 'mine', taps: [] } })).toThrow(
-      'rkd needs taps of a stem, of stages, and a pooled vector; the teacher mine has 0',
+      'rkd compares features, and the teacher mine gives logits only',
     );
   });
 

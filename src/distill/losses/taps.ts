@@ -28,6 +28,11 @@ export function describeTap(who: 'student' | 'teacher', { name, taps }: NetworkS
 function checkTaps(loss: string, who: string, { name, taps }: NetworkShape): void {
   const maps = taps.slice(0, -1).every((shape) => shape.length === 3);
   if (taps.length >= 3 && maps && taps.at(-1)?.length === 1) return;
+  if (taps.length === 0) {
+    throw new UserError(`${loss} compares features, and the ${who} ${name} gives logits only`, {
+      hint: 'use a method on logits: kd, dkd, dist, mlkd, lskd',
+    });
+  }
   throw new UserError(
     `${loss} needs taps of a stem, of stages, and a pooled vector; the ${who} ${name} has ${taps.length}`,
     {
