@@ -78,7 +78,10 @@ export function correlate(
   groups: readonly Group[],
   rows: readonly { finished: boolean; loss: Spread; label: string }[],
 ): StddevCorrelation {
-  const notes: string[] = [];
+  const remarks = new Map<string, string[]>();
+  const remark = (label: string, text: string): void => {
+    remarks.set(text, [...(remarks.get(text) ?? []), label]);
+  };
   const points = groups.flatMap(({ fields, counted }, row): CorrelationPoint[] => {
     const { strong, teacher } = fields;
     const { finished, loss, label } = rows[row]!;
@@ -95,26 +98,27 @@ export function correlate(
             scored.pick.keep === pick.keep),
     );
     if (!scheme) {
-      notes.push(`${label}: its augmentation was not scored`);
+      remark(label, `its augmentation was not scored`);
       return [];
     }
     if (!finished || !Number.isFinite(loss.mean)) {
-      notes.push(`${label}: ${finished ? 'its test loss is not a number' : 'unfinished'}, left out of the correlation`);
+      remark(label, `${finished ? 'its test loss is not a number' : 'unfinished'}, left out of the correlation`);
       return [];
     }
     if (isDict(teacher) && teacher.sha256 !== score.teacher.hash) {
-      notes.push(`${label}: its teacher is not the one that was scored (${score.teacher.model})`);
+      remark(label, `its teacher is not the one that was scored (${score.teacher.model})`);
     }
     if (counted[0]!.config.data !== score.data) {
-      notes.push(`${label}: trained on ${counted[0]!.config.data}, scored on ${score.data}`);
+      remark(label, `trained on ${counted[0]!.config.data}, scored on ${score.data}`);
     }
     if (score.draw && strong.draw !== undefined && strong.draw !== score.draw) {
-      notes.push(`${label}: one draw a ${String(strong.draw)}, scored with one a ${score.draw}`);
+      remark(label, `one draw a ${String(strong.draw)}, scored with one a ${score.draw}`);
     }
     const title = viewTitle({ scheme: scheme.scheme, pick: scheme.pick as never });
     const { tStddev, standardError = null } = scheme;
     return [{ row, label: title, tStddev, standardError, loss }];
   });
+  const notes = [...remarks].map(([text, labels]) => `${labels.join('; ')}: ${text}`);
   if (points.length < 3) {
     notes.push(`a correlation needs at least 3 rows with an augmentation that was scored; here are ${points.length}`);
     return { points, pearson: null, spearman: null, kendall: null, notes };
