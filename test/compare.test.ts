@@ -1,4 +1,4 @@
-/** @file Comparing runs: rows over seeds, what is unfair, curves, T. stddev against the loss, bad input. */
+/** @file Comparing runs: rows over seeds, what is unfair, curves, bad input. */
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -6,9 +6,7 @@ import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { UserError } from '../src/base/errors.ts';
 import { compareRuns } from '../src/experiment/index.ts';
-import { thrive } from './cli.ts';
 import { distilled, type FakeRun, writeRun, writeRuns } from './run-folders.ts';
-import { elements, parseXml } from './xml.ts';
 
 let root: string;
 let next = 0;
@@ -285,117 +283,6 @@ describe('fairness', () => {
   });
 });
 
-/** Figure of the paper's later version, resnet56 and resnet20 on CIFAR-100: scheme, T. stddev, the student's test loss. */
-const paper: [string, string | null, number, number][] = [
-  ['identity', null, 0.005248, 1.1783],
-  ['flip', null, 0.005232, 1.1668],
-  ['crop+flip', null, 0.005121, 1.1763],
-  ['cutout', null, 0.004983, 1.1687],
-  ['autoaugment', null, 0.004904, 1.1478],
-  ['mixup', null, 0.004719, 1.1621],
-  ['cutmix', null, 0.004443, 1.144],
-  ['cutmix', 'student-entropy', 0.004039, 1.1269],
-  ['cutmix', 'teacher-entropy', 0.003788, 1.0924],
-];
-
-const pool = { factor: 2, keep: 0.5 };
-
-function writeScore(points = paper, hash = 'a'.repeat(64)): string {
-  const file = join(root, `score-${next++}.json`);
-  const schemes = points.map(([scheme, criterion, tStddev]) => ({
-    scheme,
-    pick: criterion && { criterion, ...pool },
-    tStddev,
-    standardError: 1e-6,
-    meanEntropy: 1,
-  }));
-  writeFileSync(
-    file,
-    JSON.stringify({ teacher: { path: 't', model: 'resnet56', hash }, data: 'cifar100', draw: 'batch', schemes }),
-  );
-  return file;
-}
-
-function paperRuns(count = paper.length): string {
-  const at = folder();
-  for (const [i, [scheme, criterion, , loss]] of paper.slice(0, count).entries()) {
-    const pick = criterion ? { criterion: criterion as 'kl', ...pool } : undefined;
-    // Two seeds whose mean is the paper's loss.
-    for (const seed of [0, 1]) {
-      writeRun(join(at, `r${i}-${seed}`), {
-        settings: distilled({ seed, strong: { scheme, draw: 'batch', ...(pick ? { pick } : {}) } }),
-        loss: [2, loss + (seed === 0 ? 0.01 : -0.01)],
-      });
-    }
-  }
-  return at;
-}
-
-describe('T. stddev against the loss', () => {
-  test("the paper's points give the paper's correlations and p-values", () => {
-    const at = paperRuns();
-    writeRun(join(at, 'ce'), {});
-    writeRun(join(at, 'kd'), { settings: distilled() });
-    writeRun(join(at, 'mixed'), { settings: distilled({ strong: { scheme: 'cutmix', labels: 'mixed' } }) });
-    const { correlation } = compareRuns([at], { score: writeScore() });
-    expect(correlation!.points).toHaveLength(9);
-    expect(correlation!.notes).toEqual([]);
-    // Pearson 0.9404 (0.02 %), Spearman 0.9333 (0.02 %), Kendall 0.8333 (0.09 %), as printed in the paper.
-    for (const [name, value, p] of [
-      ['pearson', 0.9404, 0.02],
-      ['spearman', 0.9333, 0.02],
-      ['kendall', 0.8333, 0.09],
-    ] as const) {
-      expect(correlation![name]!.value).toBeCloseTo(value, 3);
-      expect(Math.abs(100 * correlation![name]!.p - p)).toBeLessThan(0.011);
-    }
-  });
-
-  test('too few points, another teacher, another draw, an unfinished row', () => {
-    const two = compareRuns([paperRuns(2)], { score: writeScore() }).correlation!;
-    expect(two.pearson).toBeNull();
-    expect(two.notes).toEqual([expect.stringMatching(/at least 3 rows .* here are 2/)]);
-    const at = paperRuns(3);
-    writeRun(join(at, 'cut'), {
-      settings: distilled({ strong: { scheme: 'cutmix', draw: 'sample' } }),
-      teacherHash: 'c'.repeat(64),
-    });
-    writeRun(join(at, 'cutout'), {
-      settings: distilled({ strong: { scheme: 'cutout', draw: 'batch' }, epochs: 5 }),
-      finished: false,
-    });
-    writeRun(join(at, 'patchmix'), { settings: distilled({ strong: { scheme: 'patchmix', draw: 'batch' } }) });
-    const { correlation } = compareRuns([at], { score: writeScore() });
-    expect(correlation!.points).toHaveLength(4);
-    expect(correlation!.notes).toEqual([
-      expect.stringMatching(/teacher is not the one that was scored \(resnet56\)/),
-      expect.stringMatching(/one draw a sample, scored with one a batch/),
-      expect.stringMatching(/unfinished, left out of the correlation/),
-      expect.stringMatching(/its augmentation was not scored/),
-    ]);
-  });
-
-  test('a file that is not a score is refused, whatever it holds', () => {
-    const at = paperRuns(1);
-    const file = join(root, 'bad.json');
-    const good = JSON.parse(readFileSync(writeScore(), 'utf8')) as Record<string, unknown>;
-    for (const content of [
-      '',
-      '{"a":',
-      'null',
-      '[]',
-      '{}',
-      JSON.stringify({ ...good, schemes: [] }),
-      JSON.stringify({ ...good, schemes: [{ scheme: 'cutmix' }] }),
-      JSON.stringify({ ...good, teacher: null }),
-    ]) {
-      writeFileSync(file, content);
-      expect(() => compareRuns([at], { score: file }), content).toThrow(UserError);
-    }
-    expect(() => compareRuns([at], { score: join(root, 'none.json') })).toThrow(/no such file/);
-  });
-});
-
 describe('bad input', () => {
   test('what is no run', () => {
     const empty = folder();
@@ -485,102 +372,5 @@ describe('bad input', () => {
       ),
       { numRuns: 150 },
     );
-  });
-});
-
-describe('thrive compare', () => {
-  test('table, footnotes and curves', async () => {
-    const at = runs({
-      a0: { settings: { seed: 0 }, top1: [40, 60] },
-      a1: { settings: { seed: 1 }, top1: [42, 62] },
-      b: {
-        settings: distilled({ strong: { scheme: 'cutmix' }, batchSize: 128 }),
-        top1: [41, 66.5],
-        loss: [2, 1.25],
-        seconds: 3700,
-      },
-      c: { settings: distilled({ epochs: 2 }), top1: [40], finished: false },
-    });
-    const { code, stdout, stderr } = await thrive(['compare', at]);
-    expect(code, stderr).toBe(0);
-    const lines = stdout.split('\n');
-    expect(lines[0]).toBe('cifar100, student resnet20, teacher resnet56 (top-1 72.41 %), 2 epochs');
-    const row = (label: string): string[] => lines.find((line) => line.startsWith(label))!.split(/ {2,}/);
-    expect(row('CE, batch size 64')).toEqual([
-      'CE, batch size 64',
-      '2',
-      '2',
-      '61.00 ± 1.41',
-      '61.00 ± 1.41',
-      '1.0000 ± 0.0000',
-      '100,000',
-      '0',
-      '100,000',
-      '1:40',
-    ]);
-    expect(row('KD + cutmix')).toEqual([
-      'KD + cutmix, batch size 128',
-      '1',
-      '2',
-      '66.50',
-      '66.50',
-      '1.2500',
-      'b',
-      '100,000',
-      '200,000',
-      '200,000',
-      '1:01:40',
-    ]);
-    expect(stdout).toContain('a: unfinished: KD, batch size 64 after 1 of 2 epochs');
-    expect(stdout).toContain('b: differs in batch size: 128 in KD + cutmix, batch size 128 / 64 in the others');
-    expect(stdout).toContain('Best on test was chosen with hindsight');
-    expect(stdout).toMatch(/[\u2801-\u28ff]/);
-    expect(stdout).not.toContain('\u001b');
-    expect((await thrive(['compare', at, '--no-curves'])).stdout).not.toMatch(/[\u2801-\u28ff]/);
-  });
-
-  test('--json, --svg, --markdown', async () => {
-    const at = runs({ a: { top1: [40, Number.NaN] }, b: { settings: distilled({ kd: { temperature: 2 } }) } });
-    const svg = join(root, 'curves.svg');
-    const { code, stdout, stderr } = await thrive(['compare', at, '--json', '--svg', svg, '--metric', 'loss']);
-    expect(code, stderr).toBe(0);
-    const parsed = JSON.parse(stdout);
-    expect(parsed.rows.map(({ label }: { label: string }) => label)).toEqual(['CE', 'KD']);
-    expect(parsed.rows[0].top1).toEqual({ mean: null, std: null, n: 1 });
-    const document = parseXml(readFileSync(svg, 'utf8'));
-    expect(elements(document, (e) => e.attributes['data-series'] !== undefined)).toHaveLength(2);
-    const markdown = await thrive(['compare', at, '--markdown']);
-    expect(markdown.stdout.split('\n')[2]).toMatch(/^\| run \| seeds \| epochs \| top-1 % \|/);
-    expect(markdown.stdout).not.toMatch(/[\u2801-\u28ff]/);
-    expect(markdown.stdout).toContain('Rows differ only in what is compared: objective.');
-  });
-
-  test('--score and --scatter', async () => {
-    const at = paperRuns();
-    const file = join(root, 'scatter.svg');
-    const { code, stdout, stderr } = await thrive(['compare', at, '--score', writeScore(), '--scatter', file]);
-    expect(code, stderr).toBe(0);
-    expect(stdout).toMatch(
-      /Pearson 0\.940\d \(p 0\.02 %\), Spearman 0\.9333 \(p 0\.02 %\), Kendall 0\.8333 \(p 0\.09 %\) over 9 points/,
-    );
-    const document = parseXml(readFileSync(file, 'utf8'));
-    expect(elements(document, (e) => e.attributes['data-point'] !== undefined)).toHaveLength(9);
-  });
-
-  test('errors are for the person, and exit with 2', async () => {
-    const at = runs({ a: {} });
-    for (const [args, message] of [
-      [['compare'], /missing required argument/],
-      [['compare', join(root, 'nowhere')], /cannot read .*nowhere: there is no such file or folder/],
-      [['compare', at, '--vary', 'epoch'], /did you mean 'epochs'/],
-      [['compare', at, '--scatter', join(root, 'x.svg')], /--scatter draws T. stddev, and there is none/],
-      [['compare', at, '--svg', root], /is a folder/],
-    ] as const) {
-      const { code, stdout, stderr } = await thrive(args);
-      expect(code).toBe(2);
-      expect(stderr).toMatch(message);
-      expect(stderr).not.toMatch(/\n {4}at /);
-      expect(stdout).toBe('');
-    }
   });
 });
