@@ -71,7 +71,7 @@ const steps = (...endings: [Ending, number][]): readonly (readonly [Ending, numb
 // Three steps an epoch. Each attempt continues the one before: ended in a first stage, where there is one, at the boundary, and
 // in the run's own epochs.
 test.each<[name: string, methods: NonNullable<ConfigInput['methods']>, endings: ReturnType<typeof steps>]>([
-  ['ab', [{ name: 'ab', options }], steps(['die', 2], ['stop', 2], ['stop', 1], ['die', 2], ['stop', 2])],
+  ['ab', [{ name: 'ab', options }], steps(['stop', 2], ['stop', 1], ['die', 2], ['stop', 2])],
   ['ft', [{ name: 'ft', options }], steps(['stop', 1], ['die', 4], ['stop', 2], ['die', 1])],
   ['fsp', [{ name: 'fsp', options }, 'kd'], steps(['die', 1], ['stop', 3], ['stop', 1], ['die', 1])],
   ['crd', [{ name: 'crd', options: { negatives: 20 } }, 'kd'], steps(['stop', 2], ['die', 1])],
@@ -79,13 +79,15 @@ test.each<[name: string, methods: NonNullable<ConfigInput['methods']>, endings: 
 ])('%s: ended early again and again, it continues to the same bits', async (name, methods, endings) => {
   const before = memory().tensors;
   const parts = `${name}-parts`;
-  await run(name, methods);
+  // ab's connectors are there where the channels differ.
+  const model = name === 'ab' ? 'resnet8x4' : 'resnet8';
+  await run(name, methods, { model });
   for (const [end, after] of endings) {
     const message = end === 'die' ? 'killed' : /^stopped in epoch/;
-    await expect(run(parts, methods, { end, after })).rejects.toThrow(message);
+    await expect(run(parts, methods, { model, end, after })).rejects.toThrow(message);
     expect(memory().tensors).toBe(before);
   }
-  await run(parts, methods);
+  await run(parts, methods, { model });
   expect(outcome(parts)).toEqual(outcome(name));
   expect(memory().tensors).toBe(before);
 });
