@@ -15,14 +15,15 @@ const named: Readonly<Record<string, Normalization>> = {
   pixels: { mean: [0, 0, 0], std: [1 / 255, 1 / 255, 1 / 255] },
 };
 
-export const normalizationNames = ['same', ...Object.keys(named)] as const;
+export const normalizationNames: readonly string[] = ['same', ...Object.keys(named)];
 
 const channels = z.tuple([z.number(), z.number(), z.number()]);
 
 /** What a configuration may say: a name (`same` is the data set's own), or mean and standard deviation a channel. */
 export const normalizationSchema = z.union([
-  z.string().refine((name) => (normalizationNames as readonly string[]).includes(name), {
-    error: ({ input }) => unknownName('normalization', String(input), normalizationNames).message,
+  z.string().refine((name) => normalizationNames.includes(name), {
+    error: ({ input }) =>
+      `${unknownName('normalization', String(input), normalizationNames).message} (known: ${normalizationNames.join(', ')})`,
   }),
   z.strictObject({ mean: channels, std: channels.refine((std) => std.every((value) => value > 0), 'must be > 0') }),
 ]);

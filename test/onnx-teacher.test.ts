@@ -1,0 +1,202 @@
+/** @file A teacher in an .onnx file through whole runs: exported, distilled from, scored with, refused. */
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { resolveConfig } from '../src/experiment/config.ts';
+import { exportCheckpoint } from '../src/experiment/export-network.ts';
+import { fingerprint, teacherIdentity } from '../src/experiment/fingerprint.ts';
+import { runExperiment } from '../src/experiment/run.ts';
+import { scoreAugmentations } from '../src/experiment/score.ts';
+import { readOnnxInfo } from '../src/formats/index.ts';
+import { decodeModel, encodeModel } from '../src/formats/onnx-schema.ts';
+import { createModel } from '../src/models/index.ts';
+import { exportOnnx } from '../src/onnx/index.ts';
+import { memory, setNumThreads } from '../src/torch/index.ts';
+import { thrive } from './cli.ts';
+import { fillModule } from './filler.ts';
+import { writeTinyData } from './tiny-data.ts';
+import { writeTinyNetwork } from './tiny-network.ts';
+
+let root: string;
+let dataDir: string;
+let checkpoint: string;
+/** Takes pictures that are normalised; takes pixels; says nothing of itself. */
+let plain: string;
+let pixels: string;
+let foreign: string;
+
+beforeAll(async () => {
+  setNumThreads(1);
+  root = mkdtempSync(join(tmpdir(), 'thrive-onnx-runs-'));
+  dataDir = writeTinyData(join(root, 'data'), { train: 96, test: 32 });
+  checkpoint = writeTinyNetwork(join(root, 'teacher.safetensors'));
+  [plain, pixels, foreign] = ['plain.onnx', 'pixels.onnx', 'foreign.onnx'].map((name) => join(root, name)) as [
+    string,
+    string,
+    string,
+  ];
+  await exportCheckpoint(checkpoint, { out: plain });
+  await exportCheckpoint(checkpoint, { out: pixels, normalize: true });
+  const network = fillModule(createModel('resnet8', { classes: 10, seed: 1 }));
+  writeFileSync(foreign, exportOnnx(network, { imageSize: 32, producer: { name: 'pytorch', version: '2.5' } }));
+  network.dispose();
+});
+afterAll(() => rmSync(root, { recursive: true, force: true }));
+
+let runs = 0;
+const settings = (teacher: string) => ({
+  data: 'fashion-mnist',
+  dataDir,
+  model: 'resnet8',
+  teacher,
+  epochs: 1,
+  batchSize: 32,
+  threads: 1,
+  strong: { scheme: 'cutmix' },
+});
+const run = (teacher: string, more: object = {}) =>
+  runExperiment({ ...settings(teacher), ...more }, { out: join(root, `run${runs++}`) });
+
+test('what export says of the file, and what is in it', async () => {
+  const found = await exportCheckpoint(checkpoint, { format: 'onnx', normalize: true });
+  expect(found).toMatchObject({
+    file: checkpoint.replace(/safetensors$/, 'onnx'),
+    format: 'onnx',
+    opset: 17,
+    takes: 'pixels: float32 [batch, 3, 32, 32], RGB from 0 to 255',
+    gives: 'logits: float32 [batch, 10]',
+  });
+  const { metadata, producer } = readOnnxInfo(found.file);
+  expect(producer).toMatch(/^thrive \d/);
+  expect(Object.fromEntries(metadata)).toMatchObject({
+    model: 'resnet8',
+    data: 'fashion-mnist',
+    image_size: '32',
+    input: 'pixels',
+    normalization: '{"mean":[0.286,0.286,0.286],"std":[0.353,0.353,0.353]}',
+  });
+});
+
+test('a student learns the same from the file as from the checkpoint', async () => {
+  const ours = await run(checkpoint);
+  const before = memory();
+  for (const file of [plain, pixels]) {
+    const theirs = await run(file);
+    expect(theirs.teacher!.top1).toBe(ours.teacher!.top1);
+    expect(theirs.teacher!.loss).toBeCloseTo(ours.teacher!.loss, 4);
+    // Rounding differs by a millionth, and three steps of training make little of that.
+    for (const name of ['kl', 'kl_strong']) expect(theirs.train.terms[name]).toBeCloseTo(ours.train.terms[name]!, 3);
+    expect(theirs.teacherForwards).toBe(ours.teacherForwards);
+  }
+  expect(memory()).toEqual(before);
+});
+
+test('scores are the same', async () => {
+  const score = (teacher: string) =>
+    scoreAugmentations({
+      data: 'fashion-mnist',
+      dataDir,
+      teacher: { checkpoint: teacher },
+      augment: 'identity,cutmix',
+      epochs: 1,
+      batchSize: 8,
+      group: 2,
+      threads: 1,
+    });
+  const [ours, theirs] = [await score(checkpoint), await score(plain)];
+  expect(theirs.teacher.model).toBe('resnet8');
+  for (const [i, { tStddev }] of theirs.schemes.entries()) expect(tStddev).toBeCloseTo(ours.schemes[i]!.tStddev, 5);
+});
+
+test("a file that does not say how its pictures are normalised: the data set's way, with a note, or as asked for", async () => {
+  const notes: string[] = [];
+  const out = join(root, `run${runs++}`);
+  await runExperiment(settings(foreign), { out, reporter: { note: (text) => notes.push(text) } });
+  expect(notes).toContainEqual(expect.stringMatching(/foreign\.onnx does not say how its pictures were normalised/));
+  const asked = await run(foreign, { teacher: { checkpoint: foreign, normalization: 'imagenet' } });
+  const same = await run(foreign, { teacher: { checkpoint: foreign, normalization: 'same' } });
+  expect(asked.teacher!.loss).not.toBeCloseTo(same.teacher!.loss, 2);
+});
+
+describe('the fingerprint', () => {
+  const printOf = (teacher: object | string): string => {
+    const config = resolveConfig({ ...settings('x'), teacher } as Parameters<typeof resolveConfig>[0]);
+    return fingerprint(config, teacherIdentity(config)).id;
+  };
+  test("is the file's content, and what was said of its pictures", () => {
+    expect(teacherIdentity(resolveConfig(settings(plain)))).toMatchObject({
+      model: 'resnet8',
+      sha256: expect.any(String),
+    });
+    expect(printOf(plain)).not.toBe(printOf(pixels));
+    expect(printOf({ checkpoint: foreign })).not.toBe(printOf({ checkpoint: foreign, normalization: 'imagenet' }));
+  });
+});
+
+describe('what does not go together is refused before the run begins', () => {
+  test.each<[string, () => object, RegExp]>([
+    [
+      'a file that says it itself',
+      () => ({ teacher: { checkpoint: plain, normalization: 'imagenet' } }),
+      /says itself how its pictures are normalised/,
+    ],
+    [
+      'a normalisation nobody knows',
+      () => ({ teacher: { checkpoint: foreign, normalization: 'imagnet' } }),
+      /imagnet.*did you mean 'imagenet'/,
+    ],
+    ['an architecture', () => ({ teacher: { checkpoint: plain, model: 'resnet56' } }), /holds its network itself/],
+    ['feature taps', () => ({ teacherTaps: ['layer1'] }), /gives logits and nothing else/],
+    [
+      'a loss on features',
+      () => ({ strong: undefined, methods: ['at'] }),
+      /at compares features, and the teacher resnet8 gives logits only/,
+    ],
+    ['other classes', () => ({ data: 'cifar100' }), /was trained for 10 classes, the data has 100/],
+  ])('%s', async (_name, more, message) => {
+    const out = join(root, `run${runs++}`);
+    await expect(runExperiment({ ...settings(plain), ...more() }, { out })).rejects.toThrow(message);
+    expect(existsSync(out)).toBe(false);
+  });
+
+  test('damaged metadata', async () => {
+    const model = decodeModel(readFileSync(plain));
+    for (const [key, value] of [
+      ['normalization', '{"mean":[1]}'],
+      ['normalization', 'not JSON'],
+      ['input', 'grey'],
+    ] as const) {
+      const metadata_props = model.metadata_props!.map((entry) => (entry.key === key ? { key, value } : entry));
+      const path = join(root, 'damaged.onnx');
+      writeFileSync(path, encodeModel({ ...model, metadata_props }));
+      await expect(run(path)).rejects.toThrow(
+        new RegExp(`damaged\\.onnx is damaged: its metadata has no proper ${key}`),
+      );
+    }
+  });
+});
+
+test('the built command line: export, then distil from the file', async () => {
+  const file = join(root, 'cli.onnx');
+  const exported = await thrive(['export', checkpoint, '--out', file, '--normalize']);
+  expect(exported.stdout).toContain('takes pixels: float32 [batch, 3, 32, 32], RGB from 0 to 255');
+  const out = join(root, `run${runs++}`);
+  const flags = [
+    '--data',
+    'fashion-mnist',
+    '--data-dir',
+    dataDir,
+    '--student',
+    'resnet8',
+    '--epochs',
+    '1',
+    '--threads',
+    '1',
+  ];
+  const done = await thrive(['distill', ...flags, '--teacher', file, '--batch-size', '32', '--out', out, '--json']);
+  expect(done.code, done.stderr).toBe(0);
+  expect(JSON.parse(done.stdout)).toMatchObject({ task: 'distill', epochs: 1 });
+  const wrong = await thrive(['export', checkpoint, '--out', join(root, 'x.pth'), '--normalize']);
+  expect([wrong.code, wrong.stderr]).toEqual([2, expect.stringContaining('--normalize is for an .onnx file')]);
+});
