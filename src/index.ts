@@ -23,6 +23,7 @@ export * from './models/index.ts';
 export * as nn from './nn/index.ts';
 export { initialize, Module, SGD } from './nn/index.ts';
 export { type Precision, withPrecision } from './nn/precision.ts';
+export { exportOnnx, type OnnxOptions } from './onnx/index.ts';
 export * from './torch/index.ts';
 export { type Stream, stream } from './torch/random.ts';
 export * from './train/index.ts';

@@ -16,4 +16,5 @@ export {
   type ViewLogits,
 } from './objective.ts';
 export { type Criterion, criteria, type PickOptions, pickDefaults } from './pick.ts';
+export { OnnxTeacher, type OnnxTeacherOptions, pixelNormalization } from './onnx-teacher.ts';
 export { Teacher, type TeacherModel, type TeacherOptions } from './teacher.ts';
