@@ -15,6 +15,6 @@ export {
   totalLoss,
   type ViewLogits,
 } from './objective.ts';
-export { type Criterion, criteria, type PickOptions, pickDefaults } from './pick.ts';
 export { OnnxTeacher, type OnnxTeacherOptions, pixelNormalization } from './onnx-teacher.ts';
+export { type Criterion, criteria, type PickOptions, pickDefaults } from './pick.ts';
 export { Teacher, type TeacherModel, type TeacherOptions } from './teacher.ts';
