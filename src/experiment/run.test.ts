@@ -133,8 +133,8 @@ describe('a run', () => {
     expect(told).toEqual([
       'loading fashion-mnist',
       'teacher 20/20',
-      expect.stringMatching(/^teacher: top-1 [\d.]+ %, top-5 [\d.]+ %, loss [\d.]+ on 20 test pictures$/),
-      '{"trainCount":60,"testCount":20,"devCount":0,"parameters":78042,"epoch":0}',
+      expect.stringMatching(/^teacher resnet8: top-1 [\d.]+ %, top-5 [\d.]+ %, loss [\d.]+ on 20 test pictures$/),
+      '{"trainCount":60,"testCount":20,"devCount":0,"parameters":78042,"epoch":0,"initEpochs":0}',
       'step 0.0',
       'step 0.1',
       'step 0.2',
