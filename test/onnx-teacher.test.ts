@@ -2,19 +2,24 @@
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { resolveConfig } from '../src/experiment/config.ts';
 import { exportCheckpoint } from '../src/experiment/export-network.ts';
 import { fingerprint, teacherIdentity } from '../src/experiment/fingerprint.ts';
+import { modelFile } from '../src/experiment/model-reference.ts';
+import { modelSource } from '../src/experiment/model-source.ts';
 import { runExperiment } from '../src/experiment/run.ts';
 import { scoreAugmentations } from '../src/experiment/score.ts';
 import { readOnnxInfo } from '../src/formats/index.ts';
 import { decodeModel, encodeModel } from '../src/formats/onnx-schema.ts';
 import { createModel } from '../src/models/index.ts';
 import { exportOnnx } from '../src/onnx/index.ts';
-import { memory, setNumThreads } from '../src/torch/index.ts';
+import { memory, noGrad, setNumThreads, tensor, tidy } from '../src/torch/index.ts';
+import { saveNetwork } from '../src/train/checkpoint.ts';
 import { thrive } from './cli.ts';
-import { fillModule } from './filler.ts';
+import { filler, fillModule } from './filler.ts';
+import { ortModel, relativeDifference } from './onnx.ts';
 import { writeTinyData } from './tiny-data.ts';
 import { writeTinyNetwork } from './tiny-network.ts';
 
@@ -76,6 +81,35 @@ test('what export says of the file, and what is in it', async () => {
     input: 'pixels',
     normalization: '{"mean":[0.286,0.286,0.286],"std":[0.353,0.353,0.353]}',
   });
+});
+
+test("a network of one's own, from its file", async () => {
+  const file = fileURLToPath(new URL('../examples/my-net.ts', import.meta.url));
+  const { create } = await modelSource(file);
+  const network = create({ classes: 10, imageSize: 32, seed: 1 });
+  const path = join(root, 'own.safetensors');
+  const normalization = { mean: [0.5, 0.5, 0.5], std: [0.25, 0.25, 0.25] };
+  const about = { model: 'my-net.ts', modelFile: modelFile(file)!, classes: 10, imageSize: 32, data: 'cifar10' };
+  saveNetwork(path, network, {
+    network: { ...about, normalization, classNames: [] },
+    metrics: { top1: 12.5 },
+    epoch: 1,
+  });
+  const { file: out } = await exportCheckpoint(path, { format: 'onnx' });
+  expect(Object.fromEntries(readOnnxInfo(out).metadata)).toMatchObject({
+    model: 'my-net.ts',
+    top1: '12.5',
+    input: 'normalized',
+  });
+  const model = await ortModel(readFileSync(out));
+  const values = filler('own', [3, 3, 32, 32]);
+  const got = await model.run(values, [3, 3, 32, 32]);
+  const images = tensor(values, { shape: [3, 3, 32, 32] });
+  const expected = tidy(() => noGrad(() => network.eval().forward(images).data() as Float32Array));
+  expect(relativeDifference(got.values, expected)).toBeLessThan(1e-5);
+  await model.release();
+  images.dispose();
+  network.dispose();
 });
 
 test('a student learns the same from the file as from the checkpoint', async () => {

@@ -3,6 +3,7 @@ import { writeFileAtomic } from '../base/files.ts';
 import { exportOnnx, opset } from '../onnx/index.ts';
 import { datasetInfo, normalizationOf } from './data.ts';
 import type { Exporter } from './export-network.ts';
+import { modelLabel } from './model-reference.ts';
 import { type OnnxMetadata, toMetadata } from './onnx-metadata.ts';
 import { packageVersion } from './version.ts';
 
@@ -23,7 +24,7 @@ export const writeOnnx: Exporter = async (source, out, options) => {
   try {
     const set = options.data ? datasetInfo(options.data) : null;
     const facts: OnnxMetadata = {
-      model,
+      model: modelLabel(model),
       data: set?.name ?? info!.data,
       classNames: set?.classNames ?? info!.classNames,
       imageSize: set?.size ?? info!.imageSize,
