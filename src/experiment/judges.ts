@@ -132,16 +132,6 @@ export function checkJudges(options: JudgeOptions, hasTeacher: boolean): Checked
   return { info, specs, leftOut, device: checkDevice(options.device ?? 'cpu'), seed, temperature };
 }
 
-/** Mixing needs two pictures in every batch. @throws UserError */
-export function checkMixing(specs: readonly ViewSpec[], batchSize: number, count: number): void {
-  const mixing = specs.find(({ scheme }) => schemeByName(scheme).mixes);
-  if (!mixing || (batchSize > 1 && count % batchSize !== 1)) return;
-  throw new UserError(
-    `${mixing.scheme} mixes pictures of a batch, but batches of ${batchSize} leave a batch of one of ${count} pictures`,
-    { hint: 'choose another --batch-size or --limit-train' },
-  );
-}
-
 /** Teacher and student, loaded, and who they are. Free them with `dispose`. */
 export interface LoadedJudges extends Judges {
   teacherModel: string | null;

@@ -18,6 +18,7 @@ import { loadTrainData, normalizationOf, standardOptions } from './data.ts';
 import { checkSameRun, type Fingerprint, fingerprint, teacherIdentity } from './fingerprint.ts';
 import { continueConfig, withAbsolutePaths } from './merge.ts';
 import { type MethodSettings, makeMethods } from './methods.ts';
+import { checkMixing } from './mixing.ts';
 import { checkModel, modelFile, modelLabel } from './model-reference.ts';
 import { type Reporter, recorder } from './recorder.ts';
 import { RunFolder, type RunRecord } from './run-folder.ts';
@@ -95,7 +96,8 @@ export async function runExperiment(
     const student = own(await makeStudent(config, info));
     reporter.note?.(`loading ${config.data}`);
     const data = own(loadTrainData(config));
-    checkLastBatch(config, data.train.count);
+    // Now, not at the end of the first epoch: mixing needs two pictures, in the last batch too.
+    if (config.strong) checkMixing([config.strong], config.batchSize, data.train.count);
     student.to({ device: options.device, ...(options.channelsLast ? { memoryFormat: 'channelsLast' as const } : {}) });
     const methods =
       teacher && config.methods ? own(losses(config, config.methods, student, teacher, data.train)) : null;
@@ -200,16 +202,6 @@ function task(config: Config, teacher: TeacherModel | null, options: TrainOption
     pick: strong.pick ?? null,
   };
   return distillation(teacher, kd, view, methods);
-}
-
-/** Mixing needs two pictures: find out now, not at the end of the first epoch, that the last batch has one. */
-function checkLastBatch({ strong, batchSize }: Config, trainCount: number): void {
-  if (!strong || !schemeByName(strong.scheme).mixes) return;
-  if (batchSize > 1 && trainCount % batchSize !== 1) return;
-  throw new UserError(
-    `${strong.scheme} mixes pictures of a batch, but batches of ${batchSize} leave a batch of one of ${trainCount} pictures`,
-    { hint: 'choose another --batch-size or --limit-train' },
-  );
 }
 
 function newRecord(config: Config, print: Fingerprint): RunRecord {

@@ -10,14 +10,8 @@ import { InterruptedError } from '../train/loop.ts';
 import { type Correlation, pearson, spearman } from './correlation.ts';
 import { loadSplit, normalizationOf, standardOptions } from './data.ts';
 import { fileHash } from './file-hash.ts';
-import {
-  type CheckpointOptions,
-  checkJudges,
-  checkMixing,
-  type JudgeOptions,
-  type LeftOut,
-  loadJudges,
-} from './judges.ts';
+import { type CheckpointOptions, checkJudges, type JudgeOptions, type LeftOut, loadJudges } from './judges.ts';
+import { checkMixing } from './mixing.ts';
 import { checkModel } from './model-reference.ts';
 import { paperColumn } from './paper-stddev.ts';
 import { type Forwards, forwardsPerPicture, scorePass, type ViewScore } from './score-pass.ts';
