@@ -1,5 +1,5 @@
 /** @file Who judges augmented pictures, a teacher and perhaps a student: checked, then loaded. */
-import { renormalizer, schemeByName } from '../augment/index.ts';
+import { renormalizer } from '../augment/index.ts';
 import { UserError } from '../base/errors.ts';
 import { type DatasetInfo, datasetInfo } from '../data/index.ts';
 import { criterionNeeds } from '../distill/pick.ts';
