@@ -96,6 +96,23 @@ describe('terms', () => {
   });
 });
 
+test('a first stage minimises its loss as it is: RepDistiller’s beta is the training’s', () => {
+  for (const name of ['ab', 'fsp', 'ft']) {
+    withMethods([[loss(name, 17), 'x']], (methods) => {
+      const { student, teacher } = methods.passes('init');
+      const features = fillerFeatures('t', taps, { batch: 3 });
+      const given = input({
+        phase: 'init',
+        student: student === 'none' ? null : input().student,
+        teacher: new Map(teacher.map((kind) => [kind, features])),
+      });
+      const weights = Object.values(methods.terms(given)).map(({ weight }) => weight);
+      expect(weights.length).toBeGreaterThan(0);
+      expect(new Set(weights)).toEqual(new Set([1]));
+    });
+  }
+});
+
 describe('what cannot be combined', () => {
   test('two first stages', () => {
     expect(() =>

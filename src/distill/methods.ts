@@ -93,7 +93,8 @@ export class Methods {
       if (!phase) continue;
       const teacher = input.teacher.get(phase.needs.teacher) ?? [...input.teacher.values()][0];
       if (!teacher) throw new TypeError(`${loss.name} was given nothing of the teacher`);
-      const weight = loss.weight * (input.phase === 'train' ? loss.ramp(input.epoch) : 1);
+      // A first stage minimises its loss as it is, as in RepDistiller: ft's weight of 200 would blow its auto-encoder up.
+      const weight = input.phase === 'train' ? loss.weight * loss.ramp(input.epoch) : 1;
       const student = input.student ?? noFeatures(teacher.logits);
       const values = Object.entries(loss.terms({ ...input, student, teacher, seed: this.#seed }));
       const name = view === 'x' ? loss.name : `${loss.name}_strong`;

@@ -114,7 +114,7 @@ export interface LossParts {
 /** A loss made for one pair of networks. */
 export interface DistillLoss {
   readonly name: string;
-  /** Its weight in the total, before `ramp`. */
+  /** Its weight in the total of a `train` phase, before `ramp`; in `init` it is 1. */
   readonly weight: number;
   readonly options: Readonly<Record<string, unknown>>;
   readonly modules: ModuleDict;
