@@ -100,10 +100,10 @@ test('a first stage minimises its loss as it is: RepDistiller’s beta is the tr
   for (const name of ['ab', 'fsp', 'ft']) {
     withMethods([[loss(name, 17), 'x']], (methods) => {
       const { student, teacher } = methods.passes('init');
-      const features = fillerFeatures('t', taps, { batch: 3 });
+      const features = fillerFeatures('t', taps, { batch: 3, dtype: 'float32' });
       const given = input({
         phase: 'init',
-        student: student === 'none' ? null : input().student,
+        student: student === 'none' ? null : fillerFeatures('s', taps, { batch: 3, dtype: 'float32' }),
         teacher: new Map(teacher.map((kind) => [kind, features])),
       });
       const weights = Object.values(methods.terms(given)).map(({ weight }) => weight);
