@@ -221,6 +221,7 @@ describe('thrive compare', () => {
       [['compare', at, '--vary', 'epoch'], /did you mean 'epochs'/],
       [['compare', at, '--scatter', join(root, 'x.svg')], /--scatter draws T. stddev, and there is none/],
       [['compare', at, '--svg', root], /is a folder/],
+      [['compare', at, '--svg', `${writeScore()}/x.svg`], /x\.svg: a part of the path is not a folder/],
     ] as const) {
       const { code, stdout, stderr } = await thrive(args);
       expect(code).toBe(2);

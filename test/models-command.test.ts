@@ -53,6 +53,7 @@ describe('thrive models', () => {
 
   test.each<[string, string[], RegExp]>([
     ['an unknown name', ['resnet21'], /unknown model 'resnet21'; did you mean 'resnet20'\?/],
+    ['a file below a file', [`${fileURLToPath(import.meta.url)}/net.ts`], /there is no file .*\/net\.ts/],
     ['a file that is not there', ['./nowhere.ts'], /there is no file \.\/nowhere\.ts/],
     ['an unknown tap', ['resnet8', '--taps-at', 'layer4'], /has no module 'layer4'; did you mean 'layer\d'\?/],
     ['a gap in the taps', ['resnet8', '--taps-at', 'conv1,,fc'], /A name between the commas is missing/],

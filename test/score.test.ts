@@ -134,6 +134,11 @@ describe('thrive score', () => {
     ['a student model alone', () => [...base, '--student-model', 'resnet8'], /there is no --student/],
     ['no epochs', () => [...base, '--epochs', '0'], /--epochs <n>.*must be at least 1/],
     ['a folder to write to', () => [...base, '--out', root], /is a folder/],
+    [
+      'a file in the way',
+      () => [...base, '--out', join(teacher, 'score.json')],
+      /score\.json: a part of the path is not a/,
+    ],
     ['no such teacher', () => [...base, '--teacher', '/nonexistent.pth'], /\/nonexistent\.pth/],
   ])('%s: refused with what to do', async (_what, args, message) => {
     const { code, stdout, stderr } = await thrive(args());

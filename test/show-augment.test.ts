@@ -58,6 +58,13 @@ describe('thrive show-augment', () => {
     rmSync(out);
   });
 
+  test('of a smaller set, all there is', async () => {
+    const { code, stdout, stderr } = await thrive([...base, '--augment', 'flip', '--limit-train', '5', '--json']);
+    expect(code, stderr).toBe(0);
+    expect(JSON.parse(stdout).pictures).toHaveLength(5);
+    rmSync(out);
+  });
+
   test.each<[string, () => string[], RegExp]>([
     ['no data', () => ['show-augment'], /no data set is named/],
     [
@@ -66,7 +73,17 @@ describe('thrive show-augment', () => {
       /picked by what a teacher says, and there is none\nhint: give its checkpoint: --teacher FILE/,
     ],
     ['a teacher model alone', () => [...base, '--teacher-model', 'resnet8'], /there is no --teacher/],
+    [
+      'a normalisation without a teacher',
+      () => [...base, '--augment', 'flip', '--teacher-normalization', 'imagenet'],
+      /--teacher-normalization .* there is no --teacher\n/,
+    ],
     ['too many pictures', () => [...base, '--count', '65'], /--count must be a whole number from 1 to 64, got 65/],
+    [
+      'a file in the way',
+      () => [...base, '--out', join(teacher, 'sheet.png')],
+      /sheet\.png: a part of the path is not a folder/,
+    ],
     ['another format', () => [...base, '--out', 'sheet.jpg'], /the sheet is a PNG/],
   ])('%s: refused with what to do, and nothing written', async (_what, args, message) => {
     const { code, stdout, stderr } = await thrive(args());

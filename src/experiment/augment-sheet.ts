@@ -17,7 +17,7 @@ import { type ViewSpec, viewName } from './views.ts';
 export interface AugmentSheetOptions extends JudgeOptions {
   /** For picking by what a teacher says. */
   teacher?: CheckpointOptions | undefined;
-  /** Pictures: the batch that the views are made of. Default 8. */
+  /** Pictures: the batch that the views are made of. Default 8, or as many as there are. */
   count?: number | undefined;
   /** Pixels on the sheet for each pixel of a picture. Default 3. */
   scale?: number | undefined;
@@ -82,11 +82,13 @@ const MOST_SCALE = 16;
  * @throws UserError for anything wrong with the input, before anything is loaded where that can be known
  */
 export async function augmentSheet(options: AugmentSheetOptions): Promise<AugmentSheet> {
-  const { count = 8, scale = 3, draw = 'sample', precision = 'fp32', teacher, student, onNote } = options;
+  const { scale = 3, draw = 'sample', precision = 'fp32', teacher, student, onNote } = options;
   const checked = checkJudges(options, teacher !== undefined);
   const { info, specs, leftOut, device, seed } = checked;
   if (teacher?.model) checkModel(teacher.model);
-  checkCount('--count', count, 1, Math.min(MOST_PICTURES, options.limitTrain ?? info.count.train));
+  const most = Math.min(MOST_PICTURES, options.limitTrain ?? info.count.train);
+  const { count = Math.min(8, most) } = options;
+  checkCount('--count', count, 1, most);
   checkCount('--scale', scale, 1, MOST_SCALE);
   const mixing = count < 2 ? specs.find(({ scheme }) => schemeByName(scheme).mixes) : undefined;
   if (mixing) {

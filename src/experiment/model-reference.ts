@@ -1,5 +1,5 @@
 /** @file What a setting may name as a network: an architecture here, or a file of the user's. Loads no engine. */
-import { existsSync, readdirSync } from 'node:fs';
+import { existsSync, readdirSync, statSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { UserError } from '../base/errors.ts';
 import { nearest } from '../base/suggest.ts';
@@ -27,7 +27,8 @@ export function checkModel(reference: string): void {
   const bare = basename(reference).replace(/\.[cm]?[jt]s$/i, '');
   const architecture = nearest(bare, modelNames);
   const folder = dirname(reference);
-  const near = existsSync(folder) ? nearest(basename(reference), readdirSync(folder)) : undefined;
+  const listed = existsSync(folder) && statSync(folder).isDirectory();
+  const near = listed ? nearest(basename(reference), readdirSync(folder)) : undefined;
   throw new UserError(
     `there is no file ${reference} to make a network from${near ? `; did you mean '${join(folder, near)}'?` : ''}`,
     {

@@ -1,5 +1,4 @@
 /** @file `thrive compare`: runs side by side, with curves, correlations and what makes the comparison unfair. */
-import { statSync } from 'node:fs';
 import { styleText } from 'node:util';
 import type { Command } from 'commander';
 import { UserError } from '../../base/errors.ts';
@@ -7,6 +6,7 @@ import type { Comparison } from '../../experiment/compare.ts';
 import type { LineChart } from '../../plot/chart.ts';
 import { names } from '../flags.ts';
 import { colour, result, say } from '../output.ts';
+import { checkOutputFile } from '../output-file.ts';
 
 interface CompareFlags {
   vary?: string[];
@@ -24,12 +24,6 @@ const colours = ['cyan', 'yellow', 'magenta', 'green', 'red', 'blue'] as const;
 
 const paint = (series: number, text: string): string =>
   colour(process.stdout) ? styleText(colours[series % colours.length]!, text, { validateStream: false }) : text;
-
-function checkFile(flag: string, file: string | undefined): void {
-  if (file !== undefined && statSync(file, { throwIfNoEntry: false })?.isDirectory()) {
-    throw new UserError(`${flag} ${file} is a folder`, { hint: `name the file to write: ${flag} ${file}/curves.svg` });
-  }
-}
 
 function chartOf({ rows, curves }: Comparison): LineChart {
   return {
@@ -80,8 +74,8 @@ async function execute(folders: string[], flags: CompareFlags): Promise<void> {
   }
   if (json && markdown)
     throw new UserError('--json and --markdown are two forms of the same result', { hint: 'choose one' });
-  checkFile('--svg', svg);
-  checkFile('--scatter', scatterFile);
+  checkOutputFile('--svg', svg, 'curves.svg');
+  checkOutputFile('--scatter', scatterFile, 'stddev.svg');
   const { compareRuns } = await import('../../experiment/compare.ts');
   const comparison = compareRuns(folders, { vary, metric, score });
   for (const note of comparison.notes) say(`note: ${note}`);

@@ -1,10 +1,10 @@
 /** @file `thrive score`: T. stddev of augmentations under a teacher, before any student is trained. */
-import { statSync } from 'node:fs';
 import type { Command } from 'commander';
 import { UserError } from '../../base/errors.ts';
 import type { AugmentationScore, SchemeScore } from '../../experiment/index.ts';
 import { positiveInteger } from '../flags.ts';
 import { bold, duration, exitCodes, result, say, table } from '../output.ts';
+import { checkOutputFile } from '../output-file.ts';
 import { addViewFlags, augmentHelp, judgeOptions, type ViewFlags } from '../view-flags.ts';
 
 interface ScoreFlags extends ViewFlags {
@@ -17,14 +17,6 @@ interface ScoreFlags extends ViewFlags {
 const many = (n: number): string => n.toLocaleString('en-US');
 const count = (n: number, what: string): string => `${many(n)} ${what}${n === 1 ? '' : 's'}`;
 
-/** Hours of work must not end at a path that cannot be written. */
-function checkOut(out: string | undefined): void {
-  if (out === undefined) return;
-  if (statSync(out, { throwIfNoEntry: false })?.isDirectory()) {
-    throw new UserError(`--out ${out} is a folder`, { hint: 'name the file to write: --out scores.json' });
-  }
-}
-
 async function execute(flags: ScoreFlags): Promise<void> {
   const { data, teacher, teacherModel, epochs, batchSize, group, out } = flags;
   if (!teacher) throw new UserError('there is no teacher to ask', { hint: 'give its checkpoint: --teacher FILE' });
@@ -32,7 +24,8 @@ async function execute(flags: ScoreFlags): Promise<void> {
   if (flags.studentModel && !flags.student) {
     throw new UserError('--student-model says what --student holds, and there is no --student');
   }
-  checkOut(out);
+  // Hours of work must not end at a path that cannot be written.
+  checkOutputFile('--out', out, 'scores.json');
   const { scoreAugmentations } = await import('../../experiment/score.ts');
   const { viewName } = await import('../../experiment/views.ts');
   const { interruptible } = await import('../interrupt.ts');

@@ -1,9 +1,9 @@
 /** @file `thrive show-augment`: a picture of what augmentations do, and of what is picked. */
-import { statSync } from 'node:fs';
 import type { Command } from 'commander';
 import { UserError } from '../../base/errors.ts';
 import { positiveInteger } from '../flags.ts';
 import { result, say } from '../output.ts';
+import { checkOutputFile } from '../output-file.ts';
 import { addViewFlags, augmentHelp, judgeOptions, type ViewFlags } from '../view-flags.ts';
 
 interface ShowFlags extends ViewFlags {
@@ -20,8 +20,13 @@ async function execute(flags: ShowFlags): Promise<void> {
       throw new UserError(`--${who}-model says what --${who} holds, and there is no --${who}`);
     }
   }
+  if (normalization && !teacher) {
+    throw new UserError(
+      "--teacher-normalization says how --teacher's pictures are normalised, and there is no --teacher",
+    );
+  }
   if (!/\.png$/i.test(out)) throw new UserError(`--out ${out}: the sheet is a PNG`, { hint: 'name it FILE.png' });
-  if (statSync(out, { throwIfNoEntry: false })?.isDirectory()) throw new UserError(`--out ${out} is a folder`);
+  checkOutputFile('--out', out, 'augment.png');
   const { augmentSheet } = await import('../../experiment/augment-sheet.ts');
   const { writeFileAtomic } = await import('../../base/files.ts');
   const {
@@ -50,7 +55,7 @@ export function registerShowAugment(program: Command): void {
       epoch: '; the pictures are the first of a training run with this seed',
     },
   )
-    .option('--count <n>', 'pictures in the batch (default: 8)', positiveInteger)
+    .option('--count <n>', 'pictures in the batch (default: 8, or as many as --limit-train leaves)', positiveInteger)
     .option('--scale <n>', 'pixels on the sheet for each pixel of a picture (default: 3)', positiveInteger)
     .option('--out <file>', 'the sheet', 'augment.png');
   command
