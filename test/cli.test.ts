@@ -195,6 +195,12 @@ describe('bad files', () => {
     expectRefused(await thrive(args), /teacher\.checkpoint \(--teacher\) is missing/);
   });
 
+  test('one architecture for several teachers is not for those that hold their own', async () => {
+    const several = ['--teacher', join(root, 'nowhere.onnx'), '--teacher', 'nowhere.pth', '--teacher-model', 'resnet8'];
+    const args = ['distill', ...data, '--student', 'resnet8', ...several, '--out', out('several')];
+    expectRefused(await thrive(args), /cannot read .*nowhere\.onnx/);
+  });
+
   test('data that is missing, cut short or mislabelled', async () => {
     expectRefused(
       await thrive(['train', '--data', 'cifar10', '--data-dir', root, '--model', 'resnet8']),

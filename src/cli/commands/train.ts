@@ -116,10 +116,13 @@ function teachers(
       hint: 'give one for each, in the order of --teacher',
     });
   }
+  // Everybody's but that of an .onnx file, which holds its network itself.
+  const shared = (checkpoint: string): string | undefined =>
+    /\.onnx$/i.test(checkpoint) ? undefined : teacherModel[0];
   const list = teacher.map((checkpoint, i) =>
     group({
       checkpoint,
-      model: teacherModel.length === 1 ? teacherModel[0] : teacherModel[i],
+      model: teacherModel.length === 1 ? shared(checkpoint) : teacherModel[i],
       weight: teacherWeights?.[i],
       normalization,
     }),
