@@ -71,6 +71,8 @@ describe('rows', () => {
     });
     expect(compareRuns([at], { metric: 'train-ce' }).curves.rows[0]!.map(({ mean }) => mean)).toEqual([3, 1.5, 1]);
     expect(() => compareRuns([at], { metric: 'train-los' })).toThrow(/did you mean 'train-loss'/);
+    // A name that every object has.
+    expect(() => compareRuns([at], { metric: 'constructor' })).toThrow(/unknown metric 'constructor'/);
   });
 
   test('unfinished runs: shown with the epoch they reached, and never averaged with finished ones', () => {

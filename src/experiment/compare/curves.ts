@@ -22,8 +22,7 @@ export function curveMetric(
   name: string,
   runs: readonly ReadRun[],
 ): { title: string; read(epoch: RecordedEpoch): number | undefined } {
-  const known = fixed[name];
-  if (known) return known;
+  if (Object.hasOwn(fixed, name)) return fixed[name]!;
   const recorded = new Set(
     runs.flatMap(({ curve }) =>
       curve.flatMap(({ train }) => [...Object.keys(train.terms), ...Object.keys(train.measures)]),
