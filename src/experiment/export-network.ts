@@ -8,6 +8,7 @@ import { type NetworkInfo, networkOf, networkTensors } from '../train/checkpoint
 import { datasetInfo } from './data.ts';
 import { writeOnnx } from './export-onnx.ts';
 import { type LoadedNetwork, loadNetwork } from './load-network.ts';
+import { checkModel } from './model-reference.ts';
 
 /** What a writer works from. */
 export interface ExportSource {
@@ -123,6 +124,9 @@ export async function exportCheckpoint(path: string, options: ExportOptions): Pr
   if (options.key !== undefined && format !== 'pth') {
     throw new UserError(`--key is for a .pth file; ${format} has no place for it`);
   }
+  // Not every format needs them; a name that is wrong is wrong for all.
+  if (options.model) checkModel(options.model);
+  if (options.data) datasetInfo(options.data);
   const read = await readWeights(path);
   const info = read.format === 'safetensors' ? networkOf(path, read.extra as Record<string, string>) : null;
   const source: ExportSource = {

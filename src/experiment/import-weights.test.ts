@@ -105,6 +105,11 @@ describe('a PyTorch file becomes a checkpoint that says what it is', () => {
     same(toStored(drawn.stateDict()), tensors, head);
   });
 
+  test('a seed without anything to draw is refused', async () => {
+    const options = { data: 'cifar10', out: file('seeded.safetensors'), seed: 5 };
+    expect(await refusal(() => importWeights(file('resnet8.pth'), options))).toMatch(/--seed 5: nothing is drawn/);
+  });
+
   test('a new classifier even for the same classes, where asked for', async () => {
     const out = file('same.safetensors');
     await importWeights(file('resnet8.pth'), { data: 'cifar10', out, resetHead: true, seed: 5 });
@@ -189,6 +194,13 @@ describe('export', () => {
     expect(checkpointNetwork(file('out.safetensors'))).toEqual(checkpointNetwork(checkpoint));
     await exportCheckpoint(file('resnet8.pth'), { out: file('plain.safetensors') });
     same(weights, (await readWeights(file('plain.safetensors'))).tensors);
+  });
+
+  test('a misspelt name is refused by formats that do not need it, too', async () => {
+    const [from, out] = [file('resnet8.pth'), file('misspelt.pth')];
+    expect(await refusal(() => exportCheckpoint(from, { out, model: 'resnet9' }))).toMatch(/unknown model 'resnet9'/);
+    expect(await refusal(() => exportCheckpoint(from, { out, data: 'cifar11' }))).toMatch(/unknown dataset 'cifar11'/);
+    expect(existsSync(out)).toBe(false);
   });
 
   test('under a key of its own', async () => {

@@ -48,6 +48,9 @@ export async function importWeights(path: string, options: ImportOptions): Promi
       hint: 'thrive export writes other formats',
     });
   }
+  if (options.seed !== undefined && !resetHead) {
+    throw new UserError(`--seed ${seed}: nothing is drawn`, { hint: 'it is for a new classifier: --reset-head' });
+  }
   if (options.model) checkModel(options.model);
   const info = datasetInfo(options.data);
   const { tensors } = await readWeights(path);
