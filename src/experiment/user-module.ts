@@ -9,7 +9,7 @@ import { withFileErrors } from '../base/files.ts';
  * copies, so that a tensor there is a tensor here.
  */
 async function library(): Promise<Record<string, unknown>> {
-  const [all, torch, nn, models, data, augment, distill, train, formats] = await Promise.all([
+  const [all, torch, nn, models, data, augment, distill, train, onnx, formats] = await Promise.all([
     import('../index.ts'),
     import('../torch/index.ts'),
     import('../nn/index.ts'),
@@ -18,9 +18,10 @@ async function library(): Promise<Record<string, unknown>> {
     import('../augment/index.ts'),
     import('../distill/index.ts'),
     import('../train/index.ts'),
+    import('../onnx/index.ts'),
     import('../formats/index.ts'),
   ]);
-  const rooms = { torch, nn, models, data, augment, distill, train, formats };
+  const rooms = { torch, nn, models, data, augment, distill, train, onnx, formats };
   return {
     thrive: all,
     ...Object.fromEntries(Object.entries(rooms).map(([name, room]) => [`thrive/${name}`, room])),
