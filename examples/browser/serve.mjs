@@ -19,7 +19,8 @@ const pages = new Set(['index.html', 'style.css', 'app.js', 'metadata.js', 'pict
 
 /** The file behind an address, or undefined. Only names known here and plain names in the runtime's folder. */
 function fileOf(address, model) {
-  const path = new URL(address, 'http://localhost').pathname.slice(1) || 'index.html';
+  // No base address: `//` would be a host without a name, which URL refuses by throwing.
+  const path = address.replace(/[?#].*$/, '').replace(/^\//, '') || 'index.html';
   if (path === 'model.onnx') return resolve(model);
   if (pages.has(path)) return join(here, path);
   const [, name] = /^ort\/([\w.-]+\.(?:mjs|wasm))$/.exec(path) ?? [];
