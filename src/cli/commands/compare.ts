@@ -50,7 +50,9 @@ async function scatter(comparison: Comparison): Promise<string> {
     title: pair.join(', '),
     subtitle: Object.entries({ Pearson: pearson, Spearman: spearman, Kendall: kendall })
       .flatMap(([name, found]) =>
-        found && Number.isFinite(found.value) ? [`${name} ${found.value.toFixed(4)} (p ${(100 * found.p).toFixed(2)} %)`] : [],
+        found && Number.isFinite(found.value)
+          ? [`${name} ${found.value.toFixed(4)} (p ${(100 * found.p).toFixed(2)} %)`]
+          : [],
       )
       .join(', '),
     xTitle: 'T. stddev',

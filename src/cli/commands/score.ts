@@ -122,6 +122,11 @@ function describe(score: AugmentationScore, title: Title, bars: Bars): string {
       `against the paper's ${paper.teacher} on ${paper.data}: Spearman ${paper.spearman.value.toFixed(4)}, Pearson ${paper.pearson.value.toFixed(4)} over ${theirs.length} augmentations`,
     );
   }
+  if (theirs.length > 0 && (group !== 5 || batchSize !== 64 || draw !== 'batch')) {
+    lines.push(
+      "note: the paper's figures are of 5 steps of 64 pictures, with one draw a batch; these are not to be compared in size",
+    );
+  }
   lines.push(
     `${teacher.model} on ${data}: ${count(pictures, 'picture')}, ${count(epochs, 'epoch')}, batches of ${batchSize}, ${schemes[0]!.vectors} vectors of ${group} steps, one draw a ${draw}`,
     `${many(forwards.teacher)} teacher${student} forwards in ${duration(seconds)}`,
