@@ -14,7 +14,7 @@ import { parseArgs } from 'node:util';
 
 const cli = fileURLToPath(new URL('../dist/cli/main.js', import.meta.url));
 
-/** Each row: the flags that make it what it is, and its epochs as multiples of `--epochs`. */
+/** Each row: the flags that make it what it is, and its epochs as multiples of `--epochs` (those of them that `--lengths` names are run). */
 const rows = {
   ce: { flags: [], lengths: [0.5, 1, 2] },
   kd: { flags: ['--teacher'], lengths: [0.5, 1, 2] },
@@ -35,6 +35,7 @@ const { values } = parseArgs({
     'evaluate-every': { type: 'string', default: '10' },
     seeds: { type: 'string', default: '1' },
     only: { type: 'string', default: Object.keys(rows).join(',') },
+    lengths: { type: 'string', default: '0.5,1,2' },
     precision: { type: 'string', default: 'fp32' },
     jobs: { type: 'string', default: '1' },
     threads: { type: 'string' },
@@ -47,16 +48,19 @@ const { values } = parseArgs({
 function plan() {
   const epochs = Number(values.epochs);
   const only = values.only.split(',');
+  const wanted = values.lengths.split(',').map(Number);
   const unknown = only.find((name) => !Object.hasOwn(rows, name));
   if (unknown) throw new Error(`--only ${unknown}: the rows are ${Object.keys(rows).join(', ')}`);
   const runs = values.seeds.split(',').flatMap((seed) =>
     only.flatMap((name) =>
-      rows[name].lengths.map((length) => ({
-        name,
-        seed,
-        flags: rows[name].flags,
-        epochs: Math.round(epochs * length),
-      })),
+      rows[name].lengths
+        .filter((length) => wanted.includes(length))
+        .map((length) => ({
+          name,
+          seed,
+          flags: rows[name].flags,
+          epochs: Math.round(epochs * length),
+        })),
     ),
   );
   return runs.sort((a, b) => Number(a.seed) - Number(b.seed) || a.epochs - b.epochs);

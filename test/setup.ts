@@ -1,4 +1,6 @@
-/** @file Loaded before every test file: the matcher `toBeAllclose`. */
+/** @file Loaded before every test file: the matcher `toBeAllclose`, and the seed of the property tests. */
+import { randomInt } from 'node:crypto';
+import fc from 'fast-check';
 import { expect } from 'vitest';
 import { allclose, type Comparable, type Tolerance } from './allclose.ts';
 
@@ -18,3 +20,7 @@ expect.extend({
     return { pass, message: () => message };
   },
 });
+
+// One commit gives one result: the same cases each time. THRIVE_FUZZ=random looks for new ones; a number repeats those of that seed.
+const fuzz = process.env.THRIVE_FUZZ ?? '1';
+fc.configureGlobal({ seed: fuzz === 'random' ? randomInt(2 ** 31) : Number(fuzz) });

@@ -33,24 +33,30 @@ const images = (): Tensor => zeros([2, 3, 1, 1]);
 describe('an ensemble', () => {
   test('of probabilities: the softmax of its logits at T is the weighted mean of the softened softmaxes', () => {
     fc.assert(
-      fc.property(rows, rows, fc.double({ min: 0.1, max: 9 }), fc.double({ min: 1, max: 8 }), (a, b, weight, t) => {
-        expectNoLeak(() => {
-          const both = new Ensemble(
-            [
-              { teacher: says(a), weight },
-              { teacher: says(b), weight: 1 },
-            ],
-            'probabilities',
-            t,
-          );
-          const got = both.logits(images()).div(t).toArray() as number[][];
-          for (const [i, row] of got.entries()) {
-            const [p, q] = [softmax(a[i]!, t), softmax(b[i]!, t)];
-            const mean = p.map((value, c) => (weight * value + q[c]!) / (weight + 1));
-            for (const [c, value] of softmax(row, 1).entries()) expect(value).toBeCloseTo(mean[c]!, 5);
-          }
-        });
-      }),
+      fc.property(
+        rows,
+        rows,
+        fc.double({ min: 0.1, max: 9, noNaN: true }),
+        fc.double({ min: 1, max: 8, noNaN: true }),
+        (a, b, weight, t) => {
+          expectNoLeak(() => {
+            const both = new Ensemble(
+              [
+                { teacher: says(a), weight },
+                { teacher: says(b), weight: 1 },
+              ],
+              'probabilities',
+              t,
+            );
+            const got = both.logits(images()).div(t).toArray() as number[][];
+            for (const [i, row] of got.entries()) {
+              const [p, q] = [softmax(a[i]!, t), softmax(b[i]!, t)];
+              const mean = p.map((value, c) => (weight * value + q[c]!) / (weight + 1));
+              for (const [c, value] of softmax(row, 1).entries()) expect(value).toBeCloseTo(mean[c]!, 5);
+            }
+          });
+        },
+      ),
       { numRuns: 40 },
     );
   });
