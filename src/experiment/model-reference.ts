@@ -5,7 +5,7 @@ import { UserError } from '../base/errors.ts';
 import { nearest } from '../base/suggest.ts';
 import { checkModelName, modelNames } from '../models/index.ts';
 import type { NetworkInfo } from '../train/checkpoint.ts';
-import { fileHash } from './file-hash.ts';
+import { codeHash } from './code-hash.ts';
 
 /** A path rather than a name: it has a slash, or ends like JavaScript or TypeScript. */
 export const isModelFile = (reference: string): boolean => /[\\/]/.test(reference) || /\.[cm]?[jt]s$/i.test(reference);
@@ -43,6 +43,7 @@ export function checkModel(reference: string): void {
 export interface ModelFile {
   /** Absolute, on the machine where it was used. */
   path: string;
+  /** Of the file and of what it imports by relative paths (`codeHash`). */
   sha256: string;
 }
 
@@ -51,7 +52,7 @@ export function modelFile(reference: string): ModelFile | null {
   if (!isModelFile(reference)) return null;
   checkModel(reference);
   const path = resolve(reference);
-  return { path, sha256: fileHash(path) };
+  return { path, sha256: codeHash(path) };
 }
 
 /**
@@ -65,7 +66,7 @@ export function findModel(info: NetworkInfo, checkpoint: string): { reference: s
   if (!file) return { reference: model, changed: false };
   const places = [...new Set([file.path, resolve(model), resolve(dirname(checkpoint), model)])];
   const there = places.filter((path) => existsSync(path));
-  const same = there.find((path) => fileHash(path) === file.sha256);
+  const same = there.find((path) => codeHash(path) === file.sha256);
   const reference = same ?? there[0];
   if (!reference) {
     throw new UserError(`${checkpoint} is of a network made by ${model}, which is not there any more`, {
