@@ -87,8 +87,10 @@ describe.skipIf(!file)(`values${why}`, () => {
           expect(loss.item()).toBeAllclose(expected.train_loss!, { rtol, atol: 0 });
           const parameters = model.namedParameters();
           for (const [key, norm] of Object.entries(expected.train_grad_l2!)) {
-            // A bias before a batch norm has no influence: what is left is rounding, of any size near 1e-8.
-            const tolerance = norm < 1e-6 ? { rtol: 0, atol: 1e-6 } : { rtol: 2e-4, atol: 0 };
+            // A bias before a batch norm has no influence: what is left is rounding, of any size near 1e-8. Elsewhere float32
+            // rounding puts the odd value on the other side of a ReLU's kink: MobileNetV2's golden value is 1.6e-4 from its
+            // float64 one, ShuffleV1's float32 one on libtorch 2.15 2.7e-4 (its float64 one 3e-6).
+            const tolerance = norm < 1e-6 ? { rtol: 0, atol: 1e-6 } : { rtol: 4e-4, atol: 0 };
             expect(parameters.get(key)!.grad!.norm().item(), key).toBeAllclose(norm, tolerance);
           }
         });

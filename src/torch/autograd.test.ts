@@ -174,7 +174,8 @@ describe('grad()', () => {
   it('an unused input is an error, or null where allowed', () => {
     const [x, y] = [leaf([1]), leaf([1])];
     expect(() => grad([x.sum()], [x, y])).toThrow(
-      /^grad\(\[\] float64\): One of the differentiated Tensors.*not have been used/,
+      // libtorch 1.13 says `One of`, 2.x `element 1of`.
+      /^grad\(\[\] float64\): .*of the differentiated Tensors.*not have been used/,
     );
     const [gx, gy] = grad([x.sum()], [x, y], { allowUnused: true });
     expect([gx?.item(), gy]).toEqual([1, null]);
@@ -299,7 +300,7 @@ describe('autocast', () => {
   it('another dtype or device is refused and changes nothing', () => {
     expect(() => autocast({ dtype: 'float64' }, () => 1)).toThrow(/autocast: dtype must be bfloat16 or float16/);
     expect(() => autocast({ device: 'gpu' }, () => 1)).toThrow(/gpu/);
-    expect(() => autocast({ device: 'xla' }, () => 1)).toThrow(/autocast|xla/i);
+    expect(() => autocast({ device: 'meta' }, () => 1)).toThrow(/autocast/);
     expect(image().matmul(weight()).dtype).toBe('float32');
   });
 });

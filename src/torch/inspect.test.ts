@@ -31,7 +31,7 @@ function build({ dtype, shape, bytes, arange, derive }: Case): Tensor {
   });
   if (!derive) return made;
   made.requiresGrad_();
-  return derive === 'leaf' ? made : derive === 'add' ? made.add(ones([])) : made.reshape([-1]);
+  return derive === 'leaf' ? made : derive === 'add' ? made.add(ones([])) : made.view([-1]);
 }
 
 describe('reads as PyTorch prints', () => {
