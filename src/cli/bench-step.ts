@@ -6,9 +6,10 @@ import { fileURLToPath } from 'node:url';
 import { errorMessage, UserError } from '../base/errors.ts';
 import { kdDefaults } from '../distill/objective.ts';
 import { type MethodInput, resolveMethods } from '../experiment/methods.ts';
+import { parseViews, type ViewSpec } from '../experiment/views.ts';
 import { checkModelName } from '../models/index.ts';
 import { bf16Support } from '../torch/cpu.ts';
-import { median } from './bench-task.ts';
+import { median, taskName } from './bench-task.ts';
 import { result, say, table } from './output.ts';
 
 export interface BenchFlags {
@@ -22,6 +23,7 @@ export interface BenchFlags {
   device: string;
   precision: string[];
   method: MethodInput[];
+  augment: string[];
   against?: string;
   python: string;
   json?: boolean;
@@ -36,6 +38,13 @@ interface Timing {
 
 /** Which of PyTorch's recipes each of ours is held against. */
 const rival: Readonly<Record<string, string>> = { fp32: 'reference', bf16: 'tuned' };
+
+/** What a yardstick calls these steps; it is asked for any other by our own name. */
+const rivalWork: Readonly<Record<string, string>> = { 'kd cutmix': 'cutmix', 'kd cutmix+pick:kl': 'pick' };
+
+/** `none` is a step without a second view. */
+const views = (names: readonly string[]): (ViewSpec | null)[] =>
+  names.flatMap((name) => (name === 'none' ? [null] : parseViews(name)));
 
 const isTiming = (value: unknown): value is Timing => {
   const { engine, recipe, work, ms_per_step: ms } = (value ?? {}) as Partial<Record<keyof Timing, unknown>>;
@@ -71,7 +80,7 @@ export async function benchStep(flags: BenchFlags): Promise<void> {
   checkModelName(flags.student);
   // A misspelt name is said here, not by the first of many processes.
   resolveMethods(flags.method, { temperature: kdDefaults.temperature });
-  const work = flags.method.map(({ name }) => name).join('+');
+  const works = views(flags.augment).map((view) => ({ view, name: taskName(flags.method, view) }));
   for (const precision of flags.precision) {
     if (!Object.hasOwn(rival, precision)) throw new UserError(`--precision must be fp32 or bf16, not '${precision}'`);
   }
@@ -98,13 +107,14 @@ export async function benchStep(flags: BenchFlags): Promise<void> {
     String(flags.warmup),
   ];
   const threads = flags.threads ? ['--threads', String(flags.threads)] : [];
+  const combinations = flags.precision.flatMap((precision) => works.map((work) => ({ precision, ...work })));
   for (let round = 0; round < flags.rounds; round++) {
-    for (const precision of flags.precision) {
-      timings('the step', process.execPath, [worker, JSON.stringify({ ...flags, precision })]).forEach(note);
+    for (const { precision, view, name } of combinations) {
+      timings('the step', process.execPath, [worker, JSON.stringify({ ...flags, precision, view })]).forEach(note);
       if (!flags.against) continue;
       const args = [flags.against, ...common, ...threads, '--batch', String(flags.batchSize), '--device', flags.device];
-      const asked = [...args, '--recipe', rival[precision]!, '--work', work];
-      timings(flags.against, flags.python, asked).forEach(note);
+      const asked = [...args, '--recipe', rival[precision]!, '--work', rivalWork[name] ?? name];
+      for (const timing of timings(flags.against, flags.python, asked)) note({ ...timing, work: name });
     }
   }
   const rows = [...times].map(([key, values]) => {
@@ -112,12 +122,10 @@ export async function benchStep(flags: BenchFlags): Promise<void> {
     const ms = median(values);
     return { engine, recipe, work, ms, imagesPerSecond: (flags.batchSize * 1000) / ms, rounds: values.length };
   });
-  const ratios = flags.precision.flatMap((precision) => {
-    const ours = rows.find((row) => row.recipe === precision);
-    const theirs = rows.find((row) => row.recipe === rival[precision] && row.work === ours?.work && row !== ours);
-    return ours && theirs
-      ? [{ work: ours.work, ours: precision, theirs: theirs.recipe, ratio: theirs.ms / ours.ms }]
-      : [];
+  const ratios = combinations.flatMap(({ precision, name }) => {
+    const ours = rows.find((row) => row.recipe === precision && row.work === name);
+    const theirs = rows.find((row) => row.recipe === rival[precision] && row.work === name && row !== ours);
+    return ours && theirs ? [{ work: name, ours: precision, theirs: theirs.recipe, ratio: theirs.ms / ours.ms }] : [];
   });
   const { teacher, student, batchSize } = flags;
   const report = {
@@ -135,7 +143,10 @@ export async function benchStep(flags: BenchFlags): Promise<void> {
         ['engine', 'recipe', 'work', 'ms/step', 'images/s'],
         rows.map((row) => [row.engine, row.recipe, row.work, row.ms.toFixed(1), row.imagesPerSecond.toFixed(0)]),
       ),
-      ...ratios.map(({ ours, theirs, ratio }) => `${ours} is ${ratio.toFixed(2)} times as fast as PyTorch's ${theirs}`),
+      ...ratios.map(
+        ({ work, ours, theirs, ratio }) =>
+          `${work}: ${ours} is ${ratio.toFixed(2)} times as fast as PyTorch's ${theirs}`,
+      ),
     ].join('\n'),
   );
 }

@@ -1,6 +1,7 @@
 import { beforeAll, describe, expect, test } from 'vitest';
 import { lossNames } from '../distill/losses/index.ts';
-import { memory, setNumThreads, tidy } from '../torch/index.ts';
+import { memory, setNumThreads, type Tensor, tidy } from '../torch/index.ts';
+import { recordOperators } from '../torch/record.ts';
 import { type BenchSetup, benchTasks, median } from './bench-task.ts';
 
 const setup: BenchSetup = {
@@ -40,6 +41,39 @@ describe('timed steps', () => {
       expect(staged).toEqual(['ab', 'ft', 'fsp']);
     });
   });
+
+  test.each([
+    ['kd cutmix', { scheme: 'cutmix', pick: null }, 2 + 2],
+    ['kd autoaugment', { scheme: 'autoaugment', pick: null }, 2 + 2],
+    // The pool is two batches, for both networks; the teacher has then seen what is picked.
+    ['kd cutmix+pick:kl', { scheme: 'cutmix', pick: { criterion: 'kl', factor: 2, keep: 0.5 } }, 3 + 4],
+  ] as const)(
+    '%s: a second view is drawn, labelled and learnt from, and leaves nothing behind',
+    (name, view, passes) => {
+      tidy(() => {
+        const make = benchTasks(setup);
+        const before = memory();
+        const task = make([{ name: 'kd' }], view);
+        expect(task.name).toBe(name);
+        task.step();
+        const settled = memory();
+        // Pictures that enter either network: its first convolution is the only one of three channels.
+        let entered = 0;
+        recordOperators(
+          (call) => {
+            const { input, weight } = call.arguments as { input?: Tensor; weight?: Tensor };
+            if (weight?.ndim === 4 && weight.size(1) === 3) entered += input!.size(0);
+            return call.run();
+          },
+          () => task.step(),
+        );
+        expect(entered).toBe(setup.batchSize * passes);
+        expect(memory()).toEqual(settled);
+        task.dispose();
+        expect(memory()).toEqual(before);
+      });
+    },
+  );
 
   test("crd's bytes are two memories, two embeddings and Z of each side", () => {
     tidy(() => {

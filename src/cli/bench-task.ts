@@ -1,14 +1,16 @@
 /** @file A training step to be timed: two networks, the losses between them, and a batch of noise. */
+import { schemeByName, schemeSettings } from '../augment/index.ts';
 import { kdDefaults } from '../distill/objective.ts';
 import { Teacher } from '../distill/teacher.ts';
 import { type MethodInput, makeMethods, resolveMethods } from '../experiment/methods.ts';
+import { type ViewSpec, viewName } from '../experiment/views.ts';
 import { createModel, type ImageModel } from '../models/index.ts';
 import { SGD } from '../nn/index.ts';
 import type { Precision } from '../nn/precision.ts';
 import { checkDevice, dtypeBytes, noGrad, type Tensor, tensor, tidy } from '../torch/index.ts';
 import { stream } from '../torch/random.ts';
 import { METHOD } from '../train/checkpoint.ts';
-import { distillation } from '../train/distillation.ts';
+import { distillation, type StrongView } from '../train/distillation.ts';
 import { prefersChannelsLast } from '../train/layout.ts';
 import { trainStep } from '../train/step.ts';
 import type { Batch, Stage } from '../train/task.ts';
@@ -25,7 +27,7 @@ export interface BenchSetup {
 
 /** What times steps of one method. */
 export interface TimedTask {
-  /** The methods joined by +. */
+  /** The methods joined by +, and the second view if there is one: `kd`, `crd+kd`, `kd cutmix+pick:kl`. */
   name: string;
   /** Bytes of what trains beside the student, memories included. */
   bytes: number;
@@ -49,14 +51,30 @@ function settle(network: ImageModel, x: Tensor): void {
   for (let pass = 0; pass < 20; pass++) noGrad(() => tidy(() => void network.forward(few)));
 }
 
-/** The teacher and the batch, which several methods share, and what makes a method's task. */
-export function benchTasks(setup: BenchSetup): (methods: readonly MethodInput[]) => TimedTask {
+/** A step's name. */
+export const taskName = (methods: readonly MethodInput[], view: ViewSpec | null): string =>
+  methods.map(({ name }) => name).join('+') + (view ? ` ${viewName(view)}` : '');
+
+/** The second view as training makes it: a draw for each sample, the teacher's labels, two passes. */
+const strongView = ({ scheme, pick }: ViewSpec, channelsLast: boolean): StrongView => ({
+  scheme: schemeByName(scheme),
+  draw: 'sample',
+  settings: schemeSettings('cifar100', IMAGE_SIZE),
+  normalization,
+  channelsLast,
+  seed: 0,
+  weight: kdDefaults.alpha,
+  labels: 'teacher',
+  passes: 'separate',
+  pick: pick && { ...pick, updateStatistics: false },
+});
+
+/** The teacher and the batch, which several methods share, and what makes the task of a method and a second view. */
+export function benchTasks(setup: BenchSetup): (methods: readonly MethodInput[], view?: ViewSpec | null) => TimedTask {
   const { precision, batchSize, samples = 50_000 } = setup;
   const device = checkDevice(setup.device);
-  const format = {
-    device,
-    ...(prefersChannelsLast(precision, device) ? { memoryFormat: 'channelsLast' as const } : {}),
-  };
+  const channelsLast = prefersChannelsLast(precision, device);
+  const format = { device, ...(channelsLast ? { memoryFormat: 'channelsLast' as const } : {}) };
   const random = stream(0, 'bench');
   const shape = [batchSize, 3, IMAGE_SIZE, IMAGE_SIZE];
   const size = shape.reduce((a, b) => a * b);
@@ -75,7 +93,7 @@ export function benchTasks(setup: BenchSetup): (methods: readonly MethodInput[])
   );
   const classes = Int32Array.from({ length: samples }, () => random.int(CLASSES));
 
-  return (written) => {
+  return (written, view = null) => {
     const student = createModel(setup.student, { classes: CLASSES }).to(format);
     const { methods: settings, kd } = resolveMethods(written, { temperature: kdDefaults.temperature });
     const methods = settings
@@ -91,14 +109,14 @@ export function benchTasks(setup: BenchSetup): (methods: readonly MethodInput[])
           device,
         })
       : null;
-    const task = distillation(teacher, kd, null, methods);
+    const task = distillation(teacher, kd, view && strongView(view, channelsLast), methods);
     const own = [...(methods?.modules.namedParameters() ?? [])].map(([name, p]) => [METHOD + name, p] as const);
     const optimizer = new SGD(new Map([...student.namedParameters(), ...own]), rate);
     student.train();
     let entered: Stage['name'] | undefined;
     let steps = 0;
     return {
-      name: written.map(({ name }) => name).join('+'),
+      name: taskName(written, view),
       bytes: [...(methods?.modules.stateDict().values() ?? [])].reduce(
         (sum, { numel, dtype }) => sum + numel * dtypeBytes[dtype],
         0,

@@ -1,11 +1,13 @@
 /** @file One process of `thrive bench step`: times the step that training takes, and prints one JSON line. */
 import type { MethodInput } from '../experiment/methods.ts';
+import type { ViewSpec } from '../experiment/views.ts';
 import { defaultThreads, setNumThreads, version } from '../torch/index.ts';
 import { type BenchSetup, benchTasks, median } from './bench-task.ts';
 import { reportError } from './output.ts';
 
 interface Job extends BenchSetup {
   method: MethodInput[];
+  view: ViewSpec | null;
   steps: number;
   warmup: number;
   threads?: number;
@@ -13,7 +15,7 @@ interface Job extends BenchSetup {
 
 function time(job: Job): object {
   setNumThreads(job.threads ?? defaultThreads());
-  const task = benchTasks(job)(job.method);
+  const task = benchTasks(job)(job.method, job.view);
   for (let step = 0; step < job.warmup; step++) task.step();
   const times = Array.from({ length: job.steps }, () => task.step());
   return {

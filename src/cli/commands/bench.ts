@@ -21,6 +21,12 @@ export function registerBench(program: Command): void {
       { name: 'kd' },
     ])
     .option(
+      '--augment <list>',
+      'second views between commas: none, cutmix, cutmix+pick:kl, … as in thrive score',
+      names,
+      ['none'],
+    )
+    .option(
       '--against <script>',
       "a Python script that times PyTorch's step and prints JSON lines (recipe, work, ms_per_step)",
     )
@@ -28,7 +34,7 @@ export function registerBench(program: Command): void {
     .option('--json', 'print one JSON object')
     .addHelpText(
       'after',
-      '\nExamples:\n  thrive bench step\n  thrive bench step --method crd+kd --precision fp32\n  npm run bench -- step --against torch_reference.py --python /usr/bin/python3',
+      '\nExamples:\n  thrive bench step\n  thrive bench step --method crd+kd --precision fp32\n  thrive bench step --augment none,cutmix,cutmix+pick:kl\n  npm run bench -- step --against torch_reference.py --python /usr/bin/python3',
     )
     .action(async (flags: import('../bench-step.ts').BenchFlags) => {
       const { benchStep } = await import('../bench-step.ts');
