@@ -1,4 +1,14 @@
-import { closeSync, fsyncSync, mkdirSync, openSync, renameSync, rmSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  renameSync,
+  rmSync,
+  type Stats,
+  statSync,
+  writeSync,
+} from 'node:fs';
 import { dirname } from 'node:path';
 import { errorCode, errorMessage, UserError } from './errors.ts';
 
@@ -16,10 +26,35 @@ const reasons: Record<string, string> = {
   EMFILE: 'too many open files',
 };
 
+/** What is at a path; nothing where it cannot be looked at, as below a file. */
+function statusOf(path: string): Stats | undefined {
+  try {
+    return statSync(path, { throwIfNoEntry: false });
+  } catch {
+    return undefined;
+  }
+}
+
+/**
+ * The part of a path that should be a folder and is none, where that is what went wrong: opening a file below a file fails with
+ * ENOTDIR, making folders there with EEXIST.
+ */
+function fileInTheWay(code: string | undefined, path: string): string | undefined {
+  if (code !== 'EEXIST' && code !== 'ENOTDIR') return undefined;
+  for (let folder = dirname(path); ; folder = dirname(folder)) {
+    const found = statusOf(folder);
+    if (found) return found.isDirectory() ? undefined : folder;
+    if (folder === dirname(folder)) return undefined;
+  }
+}
+
 /** A file system error as the person should read it: what was being done, to which path, and why it failed. */
 export function fileError(doing: string, path: string, error: unknown): UserError {
   const code = errorCode(error);
-  const reason = (code && reasons[code]) ?? errorMessage(error);
+  const file = fileInTheWay(code, path);
+  const reason = file
+    ? `a part of the path is not a folder: ${file}`
+    : ((code && reasons[code]) ?? errorMessage(error));
   return new UserError(`cannot ${doing} ${path}: ${reason}`, {
     cause: error,
     ...(code === 'ENOSPC'

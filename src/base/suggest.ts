@@ -19,12 +19,17 @@ export function editDistance(a: string, b: string): number {
   return last[b.length]!;
 }
 
-/** The candidate nearest to `name` (case ignored), or undefined when none is near enough to be a misspelling. */
+/**
+ * The candidate nearest to `name` (case ignored), or undefined when none is near enough to be a misspelling. Of several as near,
+ * one that goes on where the name ends: `resnet2` is a resnet20 cut short rather than a resnet8.
+ */
 export function nearest(name: string, candidates: Iterable<string>): string | undefined {
+  const wanted = name.toLowerCase();
   let best: string | undefined;
   let bestDistance = Math.max(2, Math.floor(name.length / 3)) + 1;
   for (const candidate of candidates) {
-    const distance = editDistance(name.toLowerCase(), candidate.toLowerCase());
+    const found = candidate.toLowerCase();
+    const distance = editDistance(wanted, found) - (found.startsWith(wanted) ? 0.5 : 0);
     if (distance < bestDistance) {
       best = candidate;
       bestDistance = distance;
