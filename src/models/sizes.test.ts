@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { expectNoLeak } from '../../test/torch.ts';
 import { Conv2d, ConvTranspose2d, Linear, Module, Sequential } from '../nn/index.ts';
 import type { Tensor } from '../torch/index.ts';
-import { createEmptyModel, createModel, modelNames, modelTable, summary } from './index.ts';
+import { createEmptyModel, createModel, modelNames, modelRow, modelTable, summary } from './index.ts';
 
 /**
  * The paper's sizes (tables 6 to 8; architectures it has no entry for were counted the same way): weights and biases of
@@ -159,9 +159,25 @@ describe('summary', () => {
     expect(() => summary(model, { imageSize })).toThrow(`the image size must be a positive integer, got ${imageSize}`);
   });
 
+  test('VGG halves a fourth time at 64 pixels and at no other size, as in RepDistiller', () => {
+    using model = createEmptyModel('vgg8', { classes: 10 });
+    // By hand: three halvings before the fourth block; the fifth is as large as it but for 64 pixels.
+    for (const [size, fifth] of [
+      [32, 4],
+      [64, 4],
+      [96, 12],
+      [128, 16],
+    ] as const) {
+      expect(modelRow('vgg8', model, size).tapShapes[4]).toEqual([512, fifth, fifth]);
+    }
+  });
+
   test('a picture too small for the network says so, and leaves it usable', () => {
     using model = createEmptyModel('vgg8', { classes: 10 });
-    expect(() => summary(model, { imageSize: 4 })).toThrow(/too small/);
+    expect(() => summary(model, { imageSize: 7 })).toThrow(
+      /^VGG halves pictures three times; 7 x 7 pixels are too small/,
+    );
+    expect(summary(model, { imageSize: 8 }).layers.length).toBeGreaterThan(5);
     expect(model.training).toBe(true);
     expect(summary(model, { imageSize: 32 }).layers.length).toBeGreaterThan(5);
   });

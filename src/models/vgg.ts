@@ -1,9 +1,10 @@
 /**
  * @file VGG with batch norm and one linear layer: Simonyan and Zisserman, "Very Deep Convolutional Networks", 2015, as defined in
  * RepDistiller (its names; five blocks, the last ReLU of each outside it). The map is halved after blocks 0, 1 and 2, and after
- * block 3 for pictures of 64 pixels and more. Taps: the five blocks after ReLU, pooled vector; before activation: blocks 1 to 4
- * before it.
+ * block 3 for pictures of 64 pixels alone, as there: weights from elsewhere compute what they did. Taps: the five blocks after
+ * ReLU, pooled vector; before activation: blocks 1 to 4 before it.
  */
+import { UserError } from '../base/errors.ts';
 import {
   AdaptiveAvgPool2d,
   BatchNorm2d,
@@ -66,7 +67,13 @@ export class VGG extends ImageModel {
   }
 
   protected compute(images: Tensor, preact: boolean): Features {
-    const halved = images.size(2) >= 64 ? 4 : 3;
+    const [, , height, width] = images.shape as [number, number, number, number];
+    if (Math.min(height, width) < 8) {
+      throw new UserError(`VGG halves pictures three times; ${height} x ${width} pixels are too small for that`, {
+        hint: 'it takes pictures from 8 x 8 pixels on; the other networks here take smaller ones',
+      });
+    }
+    const halved = height === 64 ? 4 : 3;
     const taps: Tensor[] = [];
     let value = images;
     for (const [i, blocks] of [this.block0, this.block1, this.block2, this.block3, this.block4].entries()) {
