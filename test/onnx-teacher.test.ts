@@ -153,6 +153,36 @@ test("a file that does not say how its pictures are normalised: the data set's w
   expect(asked.teacher!.loss).not.toBeCloseTo(same.teacher!.loss, 2);
 });
 
+test('the same of a .pth, in a run and in score; a checkpoint says it itself', async () => {
+  const { file: bare } = await exportCheckpoint(checkpoint, { format: 'pth', out: join(root, 'bare.pth') });
+  const notesOf = async (path: string, model?: string): Promise<string[]> => {
+    const notes: string[] = [];
+    const teacher = { checkpoint: path, ...(model ? { model } : {}) };
+    await runExperiment(
+      { ...settings(path), teacher },
+      { out: join(root, `run${runs++}`), reporter: { note: (text) => notes.push(text) } },
+    );
+    await scoreAugmentations({
+      data: 'fashion-mnist',
+      dataDir,
+      teacher,
+      augment: 'identity',
+      epochs: 1,
+      batchSize: 8,
+      group: 2,
+      threads: 1,
+      onNote: (text) => notes.push(text),
+    });
+    return notes.filter((text) => /does not say how its pictures were normalised/.test(text));
+  };
+  expect(await notesOf(bare, 'resnet8')).toEqual(
+    Array(2).fill(
+      `note: ${bare} does not say how its pictures were normalised; taken to be as the data set's are (--teacher-normalization)`,
+    ),
+  );
+  expect(await notesOf(checkpoint)).toEqual([]);
+});
+
 describe('the fingerprint', () => {
   const printOf = (teacher: object | string): string => {
     const config = resolveConfig({ ...settings('x'), teacher } as Parameters<typeof resolveConfig>[0]);

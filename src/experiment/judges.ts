@@ -183,13 +183,15 @@ export async function loadJudges(
     } else if (teacher) {
       const { network, model, info: says } = await load(teacher, '--teacher-model');
       network.to({ device, ...memoryFormat });
+      const pictures = teacherNormalization(
+        teacher.checkpoint,
+        says?.normalization ?? null,
+        teacher.normalization,
+        normalization,
+      );
+      if (pictures.note) onNote?.(pictures.note);
       const frozen = new Teacher(network, {
-        normalization: teacherNormalization(
-          teacher.checkpoint,
-          says?.normalization ?? null,
-          teacher.normalization,
-          normalization,
-        ).normalization,
+        normalization: pictures.normalization,
         inputNormalization: normalization,
         precision,
         device,

@@ -53,13 +53,15 @@ async function loadOne(
   });
   for (const text of loaded.notes) note(text);
   if (options.channelsLast) loaded.network.to({ memoryFormat: 'channelsLast' });
+  const pictures = teacherNormalization(
+    checkpoint,
+    loaded.info?.normalization ?? null,
+    normalization,
+    options.normalization,
+  );
+  if (pictures.note) note(pictures.note);
   const teacher = new Teacher(loaded.network.to({ device: options.device }), {
-    normalization: teacherNormalization(
-      checkpoint,
-      loaded.info?.normalization ?? null,
-      normalization,
-      options.normalization,
-    ).normalization,
+    normalization: pictures.normalization,
     inputNormalization: options.normalization,
     precision: options.precision,
     device: options.device,
