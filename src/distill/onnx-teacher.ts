@@ -96,7 +96,11 @@ function checkModel(
 
 function checkInput(path: string, input: OnnxPort, imageSize: number): void {
   const says = `${path} takes ${describePort(input)}`;
-  if (input.type !== 'float32') throw new UserError(`${says}; a teacher takes float32 pictures`, { hint: reexport });
+  if (input.type !== 'float32') {
+    throw new UserError(`${says}; a teacher takes float32 pictures`, {
+      hint: 'export it again in float32: model.float() before, and pictures of that type',
+    });
+  }
   if (!input.shape) return;
   if (input.shape.length !== 4)
     throw new UserError(`${says}; a teacher takes [batch, 3, height, width]`, { hint: reexport });

@@ -105,6 +105,21 @@ describe('a PyTorch file becomes a checkpoint that says what it is', () => {
     same(toStored(drawn.stateDict()), tensors, head);
   });
 
+  test('from under a key that is named', async () => {
+    const kept = file('ema.pth');
+    const out = file('ema.safetensors');
+    const tensors = new Map([...weights].map(([name, tensor]) => [`module.${name}`, tensor]));
+    writePth(kept, tensors, {}, 'ema');
+    expect(await refusal(() => importWeights(kept, { data: 'cifar10', out }))).toMatch(
+      /there are tensors under 'ema': name the key to take \(thrive import --key\)/,
+    );
+    expect(await importWeights(kept, { data: 'cifar10', out, key: 'ema' })).toMatchObject({ model: 'resnet8' });
+    same(weights, (await readWeights(out)).tensors);
+    expect(
+      await refusal(() => importWeights(out, { data: 'cifar10', out: file('no.safetensors'), key: 'ema' })),
+    ).toMatch(/--key ema: .* is a safetensors file, which has no keys/);
+  });
+
   test('a seed without anything to draw is refused', async () => {
     const options = { data: 'cifar10', out: file('seeded.safetensors'), seed: 5 };
     expect(await refusal(() => importWeights(file('resnet8.pth'), options))).toMatch(/--seed 5: nothing is drawn/);

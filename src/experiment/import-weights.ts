@@ -14,6 +14,8 @@ export interface ImportOptions {
   /** The data set it classifies: its classes, picture size and normalisation go into the checkpoint. */
   data: string;
   out: string;
+  /** Where in a PyTorch checkpoint the weights are, if not under a usual name: `ema`. */
+  key?: string;
   /** Draw the classifier anew from `seed` (default 0), for weights of other classes. */
   resetHead?: boolean;
   seed?: number;
@@ -53,7 +55,12 @@ export async function importWeights(path: string, options: ImportOptions): Promi
   }
   if (options.model) checkModel(options.model);
   const info = datasetInfo(options.data);
-  const { tensors } = await readWeights(path);
+  const { tensors, format } = await readWeights(path, options.key);
+  if (options.key !== undefined && format !== 'pth') {
+    throw new UserError(`--key ${options.key}: ${path} is a safetensors file, which has no keys`, {
+      hint: 'leave it out',
+    });
+  }
   const found = options.model ? null : recognizeModel(networkTensors(tensors), path, '--model');
   const model = options.model ?? found!.model;
   const { network, extra } = await loadNetwork(path, {
@@ -61,6 +68,7 @@ export async function importWeights(path: string, options: ImportOptions): Promi
     classes: info.classes,
     imageSize: info.size,
     modelFlag: '--model',
+    key: options.key,
     ...(resetHead ? { resetHead: { seed } } : {}),
     classesHint: 'choose the data set it was trained on, or load all but the classifier with --reset-head',
   });

@@ -21,6 +21,8 @@ export interface LoadNetworkOptions {
   taps?: readonly string[] | undefined;
   /** Load all but the last linear layer, which is drawn from this seed: for weights of other classes. */
   resetHead?: { seed: number } | undefined;
+  /** Where in a PyTorch checkpoint the weights are, if not under a usual name. */
+  key?: string | undefined;
   /** What to do about weights of other classes, for the error. */
   classesHint?: string;
 }
@@ -83,7 +85,7 @@ function loadFitting(network: ImageModel, stored: StoredTensors, path: string): 
 /** Build a network and load its weights from a file: ours, any safetensors file, or a PyTorch checkpoint of either format. */
 export async function loadNetwork(path: string, options: LoadNetworkOptions): Promise<LoadedNetwork> {
   const { classes, imageSize, taps, resetHead } = options;
-  const { tensors, extra, format } = await readWeights(path);
+  const { tensors, extra, format } = await readWeights(path, options.key);
   const info = format === 'safetensors' ? networkOf(path, extra as Record<string, string>) : null;
   const own = networkTensors(tensors);
   const { reference, changed } = referenceOf(path, options, info, own);

@@ -23,7 +23,19 @@ export function checkModel(reference: string): void {
     checkModelName(reference);
     return;
   }
-  if (existsSync(reference)) return;
+  const there = existsSync(reference) ? statSync(reference) : undefined;
+  if (there?.isDirectory()) {
+    throw new UserError(`${reference} is a folder, not a file that exports a network`, {
+      hint: 'give the path of the file in it',
+    });
+  }
+  const weights = /\.(pth|pt|safetensors|onnx)$/i.exec(reference);
+  if (there && weights) {
+    throw new UserError(`${reference} holds weights; a network is made by a name or by a file of code`, {
+      hint: `thrive models lists the names${weights[1]!.toLowerCase() === 'onnx' ? '' : '; thrive import tells whose weights these are'}`,
+    });
+  }
+  if (there) return;
   const bare = basename(reference).replace(/\.[cm]?[jt]s$/i, '');
   const architecture = nearest(bare, modelNames);
   const folder = dirname(reference);

@@ -167,7 +167,7 @@ describe('refused, leaving nothing behind', () => {
     [
       'other things',
       'export const net = 1;\nexport default { a: 1 };',
-      /it exports default, an object of class Object, net\n/,
+      /it exports default, an object of class Object, 'net'\n/,
     ],
     [
       'a class of another kind',
@@ -226,6 +226,20 @@ describe('refused, leaving nothing behind', () => {
     expect(await refusal('resnet8', { imageSize: 32, taps: ['layer3.1.bn2'] })).toMatch(
       /no module 'layer3\.1\.bn2'; did you mean 'layer\d\.0\.bn2'/,
     );
+  });
+
+  test('a folder, and a file of weights', async () => {
+    expect(await refusal(folder)).toMatch(
+      / is a folder, not a file that exports a network\ngive the path of the file in it/,
+    );
+    for (const [name, hint] of [
+      ['w.pth', /^thrive models lists the names; thrive import tells whose weights these are$/],
+      ['w.onnx', /^thrive models lists the names$/],
+    ] as const) {
+      const [message, said] = (await refusal(written('x', name))).split('\n');
+      expect(message).toMatch(/holds weights; a network is made by a name or by a file of code/);
+      expect(said).toMatch(hint);
+    }
   });
 
   test('a name that is neither', async () => {

@@ -49,7 +49,7 @@ function makerIn(exported: Record<string, unknown>, path: string): Maker {
   }
   const names = Object.keys(exported).filter((name) => name !== '__esModule');
   throw new UserError(
-    `${path} exports no network: it exports ${names.length > 0 ? names.map((name) => (name === 'default' ? `default, ${described(exported.default)}` : name)).join(', ') : 'nothing'}`,
+    `${path} exports no network: it exports ${names.length > 0 ? names.map((name) => (name === 'default' ? `default, ${described(exported.default)}` : `'${name}'`)).join(', ') : 'nothing'}`,
     { hint: expected },
   );
 }

@@ -97,6 +97,10 @@ describe('what a file says of itself', () => {
     for (const text of ['', 'hello', '{"a": 1}', '\x80\x02}q', 'PK\x03\x04']) {
       expect(() => parseOnnxInfo(Buffer.from(text, 'latin1'), 'x.onnx')).toThrow(UserError);
     }
+    expect(() => parseOnnxInfo(new Uint8Array(), 'x.onnx')).toThrow('x.onnx is an empty file, not an ONNX model');
+    expect(() => parseOnnxInfo(Buffer.from('PK\x03\x04'), 'x.onnx')).toThrow(
+      expect.objectContaining({ hint: expect.stringMatching(/again; weights of PyTorch .* \.pth or \.safetensors/) }),
+    );
   });
 });
 

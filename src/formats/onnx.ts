@@ -34,17 +34,26 @@ function port({ name = '', type }: OnnxValueInfo): OnnxPort {
   return { name, type: tensor ? onnxTypeName(tensor.elem_type ?? 0) : null, shape };
 }
 
+const notOnnx = (path: string, reason: string, cause?: unknown): UserError =>
+  new UserError(`${path} is not an ONNX model, or is damaged: ${reason}`, {
+    cause,
+    hint: 'copy or download it again; weights of PyTorch are given by a name that ends in .pth or .safetensors',
+  });
+
 /**
  * Read what the bytes of an .onnx file say of it.
  *
  * @throws UserError naming `path` if they are not an ONNX model
  */
 export function parseOnnxInfo(bytes: Uint8Array, path: string): OnnxInfo {
+  if (bytes.length === 0) {
+    throw new UserError(`${path} is an empty file, not an ONNX model`, { hint: 'copy or download it again' });
+  }
   let model: OnnxModel;
   try {
     model = decodeModel(bytes, ['Tensor.raw_data', 'Graph.node']);
   } catch (error) {
-    throw new UserError(`${path} is not an ONNX model, or is damaged: ${errorMessage(error)}`, { cause: error });
+    throw notOnnx(path, errorMessage(error), error);
   }
   const {
     graph,
@@ -55,7 +64,7 @@ export function parseOnnxInfo(bytes: Uint8Array, path: string): OnnxInfo {
     producer_version = '',
   } = model;
   if (!graph || !ir_version) {
-    throw new UserError(`${path} is not an ONNX model, or is damaged: it holds no ${graph ? 'version' : 'graph'}`);
+    throw notOnnx(path, `it holds no ${graph ? 'version' : 'graph'}`);
   }
   const initializers = graph.initializer ?? [];
   // Before IR version 4 weights are listed as inputs too.

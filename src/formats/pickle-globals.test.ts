@@ -123,7 +123,7 @@ describe('refused', () => {
     expect(await refusal(() => load(global('utils.meters', 'AverageMeter'), ')', 0x81))).toBe(
       "x.pth was not loaded: its pickle needs the class or function 'utils.meters.AverageMeter'. " +
         'Only tensors and plain values are read; no code is run | if you trust it, save the weights alone with PyTorch: ' +
-        `torch.save(torch.load("x.pth", weights_only=False)['state_dict'], 'weights.pth'), with the key that holds them`,
+        `torch.save(torch.load("x.pth", weights_only=False)['state_dict'], 'weights.pth'), with the key that holds them; if it is a whole model, .state_dict() in place of the key`,
     );
   });
 

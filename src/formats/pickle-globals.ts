@@ -141,7 +141,7 @@ export function refusedGlobal(file: string, path: string): UserError {
   return new UserError(
     `${file} was not loaded: its pickle needs the class or function ${quoted}. Only tensors and plain values are read; no code is run`,
     {
-      hint: `if you trust it, save the weights alone with PyTorch: torch.save(${load}['state_dict'], 'weights.pth'), with the key that holds them`,
+      hint: `if you trust it, save the weights alone with PyTorch: torch.save(${load}['state_dict'], 'weights.pth'), with the key that holds them; if it is a whole model, .state_dict() in place of the key`,
     },
   );
 }

@@ -151,6 +151,8 @@ describe('files of other kinds are named', () => {
       Buffer.concat([Buffer.alloc(257), text('ustar  '), Buffer.alloc(300)]),
       /is a tar file; PyTorch's checkpoints of that form/,
     ],
+    // ir_version 8, producer_name "pytorch": how an .onnx file begins.
+    ['an ONNX model', text('\x08\x08\x12\x07pytorch'), /is an ONNX model, not weights \| .*it can teach/],
     ['another', text('hello'), /neither a PyTorch checkpoint nor a safetensors file \| give a \.pth/],
     ['a lone pickle', program('N'), /a Python pickle, but not one that torch\.save wrote/],
   ])('%s', async (name, bytes, message) => {

@@ -63,13 +63,19 @@ function sniff(bytes: Uint8Array): string {
   if (text.startsWith('\x93NUMPY')) return 'a NumPy array (.npy)';
   if (text.startsWith('GGUF')) return 'a GGUF file';
   if (text.startsWith('\x1f\x8b')) return 'a gzip file';
+  if (isOnnx(bytes)) return 'an ONNX model';
   return '';
 }
+
+/** A protocol buffer that begins as ONNX models do: the IR version, then who made it, or the graph or the operator sets at once. */
+const isOnnx = (bytes: Uint8Array): boolean =>
+  bytes[0] === 0x08 && bytes[1]! >= 3 && bytes[1]! < 32 && [0x12, 0x1a, 0x22, 0x3a, 0x42].includes(bytes[2]!);
 
 const hints: Readonly<Record<string, string>> = {
   'an empty file': 'copy or download it again',
   'a Git LFS pointer': 'the real file was not fetched: run git lfs pull',
   'a web page': 'the download saved an error or login page instead of the file',
+  'an ONNX model': 'it holds a network that is ready to run, not a state dict: it can teach (thrive distill --teacher)',
   'a gzip file': 'unpack it first: gunzip, or tar xzf for an archive',
 };
 

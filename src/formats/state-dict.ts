@@ -72,7 +72,7 @@ function noWeights(value: Map<unknown, unknown>, name: string, key: string | und
   return new UserError(`${name} has no weights where they were looked for (${looked})`, {
     hint:
       others.length > 0
-        ? `there are tensors under ${others.slice(0, 10).join(', ')}: name the key to take`
+        ? `there are tensors under ${others.slice(0, 10).join(', ')}: name the key to take (thrive import --key)`
         : `it holds ${keys.length > 0 ? keys.slice(0, 10).join(', ') : 'an empty dict'}${keys.length > 10 ? ', …' : ''}`,
   });
 }

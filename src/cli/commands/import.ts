@@ -7,6 +7,7 @@ interface ImportFlags {
   model?: string;
   data: string;
   out: string;
+  key?: string;
   resetHead?: boolean;
   seed?: number;
   json?: boolean;
@@ -35,6 +36,7 @@ export function registerImport(program: Command): void {
     .requiredOption('--data <name>', 'the data set it classifies: its classes, picture size and normalisation')
     .requiredOption('--out <file>', 'the checkpoint to write (.safetensors)')
     .option('--model <name>', 'the architecture, or a file that exports the network (default: recognised)')
+    .option('--key <name>', 'where in a .pth the weights are (default: the top level, or a usual key such as model)')
     .option('--reset-head', 'load all but the last linear layer, which is drawn; for weights of other classes')
     .option('--seed <n>', 'the new classifier follows from it (default: 0)', integer)
     .option('--json', 'print one JSON object')
