@@ -52,6 +52,7 @@ describe('thrive models', () => {
   });
 
   test.each<[string, string[], RegExp]>([
+    ['an unknown flag', ['--size', '64'], /unknown option '--size'\nhint: thrive models --help shows what there is/],
     ['an unknown name', ['resnet21'], /unknown model 'resnet21'; did you mean 'resnet20'\?/],
     ['a file below a file', [`${fileURLToPath(import.meta.url)}/net.ts`], /there is no file .*\/net\.ts/],
     ['a file that is not there', ['./nowhere.ts'], /there is no file \.\/nowhere\.ts/],

@@ -26,6 +26,13 @@ test('a file where a folder should be is named, at any depth', () => {
   expect(readFileSync(at('file'), 'utf8')).toBe('x');
 });
 
+test('a folder that is to be made where a file is', () => {
+  const path = at('file');
+  expect(() => withFileErrors('write to', path, () => mkdirSync(path, { recursive: true }))).toThrow(
+    `cannot write to ${path}: it exists already and is a file, not a folder`,
+  );
+});
+
 test('what exists already is still said to', () => {
   const path = at('folder');
   expect(() => withFileErrors('make', path, () => mkdirSync(path))).toThrow(`cannot make ${path}: it exists already`);

@@ -48,13 +48,19 @@ function fileInTheWay(code: string | undefined, path: string): string | undefine
   }
 }
 
+/** Whether folders were to be made where a file is. */
+const madeOver = (error: unknown, path: string): boolean =>
+  errorCode(error) === 'EEXIST' && (error as NodeJS.ErrnoException).syscall === 'mkdir' && !!statusOf(path)?.isFile();
+
 /** A file system error as the person should read it: what was being done, to which path, and why it failed. */
 export function fileError(doing: string, path: string, error: unknown): UserError {
   const code = errorCode(error);
   const file = fileInTheWay(code, path);
   const reason = file
     ? `a part of the path is not a folder: ${file}`
-    : ((code && reasons[code]) ?? errorMessage(error));
+    : madeOver(error, path)
+      ? 'it exists already and is a file, not a folder'
+      : ((code && reasons[code]) ?? errorMessage(error));
   return new UserError(`cannot ${doing} ${path}: ${reason}`, {
     cause: error,
     ...(code === 'ENOSPC'

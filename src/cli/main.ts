@@ -58,11 +58,11 @@ Examples:
 export async function main(argv: readonly string[]): Promise<number> {
   const program = build();
   // Every way a command line can be wrong exits with 2, like bad input elsewhere.
-  const override = (command: Command): void => {
-    command.exitOverride();
-    for (const child of command.commands) override(child);
+  const override = (command: Command, path: string): void => {
+    command.exitOverride().showHelpAfterError(`hint: ${path} --help shows what there is`);
+    for (const child of command.commands) override(child, `${path} ${child.name()}`);
   };
-  override(program);
+  override(program, program.name());
   try {
     await program.parseAsync(argv as string[], { from: 'user' });
     return typeof process.exitCode === 'number' ? process.exitCode : exitCodes.ok;
