@@ -218,6 +218,18 @@ describe('what does not fit is refused', () => {
     await expect(open(changed(change))).rejects.toThrow(message);
   });
 
+  test('of another type: the hint is about the type, not the batch', async () => {
+    const path = changed((model) => {
+      input(model).elem_type = 11;
+    });
+    await expect(open(path)).rejects.toThrow(
+      expect.objectContaining({
+        message: expect.stringMatching(/takes float64 .*a teacher takes float32/),
+        hint: expect.stringMatching(/^export it again in float32/),
+      }),
+    );
+  });
+
   test('classes that the file does not tell, by trying', async () => {
     const path = changed((model) => delete output(model).shape);
     await expect(open(path, { classes: 7 })).rejects.toThrow(
