@@ -4,8 +4,8 @@
  *
  *     sum over stages of mean (a(f_s) - a(f_t))^2,   a(f) = mean_c |f|^p over the channels, flattened, of length 1
  *
- * Taps: the stages; the higher map is average-pooled to the lower. p = 2, default weight 1000. As RepDistiller. The authors' code
- * has beta/2 per group and the same mean; p is 2 there too.
+ * Taps: the stages; the higher map is average-pooled to the lower. p = 2, default weight 1000. As RepDistiller, whose f^p for an odd
+ * p keeps the sign of f; the paper has |f|^p. The authors' code has beta/2 per group and the same mean; p is 2 there too.
  */
 import type { Tensor } from '../../torch/index.ts';
 import { meanSquare, unit } from './functions.ts';
@@ -13,9 +13,16 @@ import { defineLoss } from './loss.ts';
 import { positive } from './options.ts';
 import { poolToSmaller, readPair, stagePairs } from './taps.ts';
 
+/** |f|^p. Below p = 1 its slope at 0 is infinite; there it counts as 0. */
+function powers(f: Tensor, power: number): Tensor {
+  if (power === 2) return f.square();
+  if (power >= 1) return f.abs().pow(power);
+  const zero = f.detach().eq(0);
+  return f.abs().maskedFill(zero, 1).pow(power).maskedFill(zero, 0);
+}
+
 /** The attention map of [B, C, H, W] as vectors [B, H W] of length 1. */
-export const attentionMap = (f: Tensor, power = 2): Tensor =>
-  unit((power === 2 ? f.square() : f.abs().pow(power)).mean(1).flatten(1), 1);
+export const attentionMap = (f: Tensor, power = 2): Tensor => unit(powers(f, power).mean(1).flatten(1), 1);
 
 export const attention = defineLoss({
   name: 'at',

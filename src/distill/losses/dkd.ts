@@ -28,12 +28,11 @@ interface Decoupled {
 }
 
 function decouple(logits: Tensor, target: Tensor, temperature: number): Decoupled {
-  const scaled = logits.div(temperature);
-  const masked = scaled.maskedFill(target, MASKED);
-  const all = ops.logsumexp(scaled, [1]);
-  const rest = ops.logsumexp(masked, [1]);
-  const own = scaled.mul(target.to(scaled.dtype)).sum(1);
-  return { binary: stack([own.sub(all), rest.sub(all)], 1), others: ops.logSoftmax(masked, 1) };
+  // Log probabilities, not logits, so that nothing of the logits' size is lost in differences.
+  const all = ops.logSoftmax(logits.div(temperature), 1);
+  const rest = all.maskedFill(target, MASKED);
+  const own = all.maskedFill(ops.logicalNot(target), 0).sum(1);
+  return { binary: stack([own, ops.logsumexp(rest, [1])], 1), others: ops.logSoftmax(rest, 1) };
 }
 
 /** The two terms, without alpha and beta. Logits [B, classes], labels int64 [B]. */

@@ -6,12 +6,23 @@ export const MEAN = 1;
 export const SUM = 2;
 
 /**
- * Vectors along `dim` scaled to length 1. One shorter than `eps` becomes 0 and gets no gradient; dividing it by `eps`, as
- * torch's normalize does, would give it a gradient of 1 / eps.
+ * Vectors along `dim` divided by their length, or by `eps` where they are shorter, as torch's normalize. A vector of zeros gets no
+ * gradient; torch gives it one of 1 / eps.
  */
 export function unit(x: Tensor, dim: number, eps = 1e-12): Tensor {
   const norm = x.norm({ dim, keepdim: true });
-  return x.div(norm.maskedFill(norm.detach().lt(eps), Number.POSITIVE_INFINITY));
+  return x.div(norm.clamp(eps).maskedFill(norm.detach().eq(0), Number.POSITIVE_INFINITY));
+}
+
+/**
+ * Rows of [B, n] without their mean. Rows of equal numbers become exactly 0 and get no gradient: what the rounding of the mean
+ * leaves of them would be scaled up by whoever divides by its length.
+ */
+export function centred(x: Tensor): Tensor {
+  const result = x.sub(x.mean(1, true));
+  const rounding = x.dtype === 'float64' ? 2 ** -50 : 2 ** -21;
+  const largest = (y: Tensor): Tensor => y.detach().abs().amax([1], true);
+  return result.maskedFill(largest(result).le(largest(x).mul(rounding)), 0);
 }
 
 /** Mean squared difference over all elements. */

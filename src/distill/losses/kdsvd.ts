@@ -9,16 +9,17 @@
  *
  * Two differences from RepDistiller. The sign of a singular vector is arbitrary, and its loss changes with the signs that LAPACK
  * happens to return for two stages: on the reference features by 3 %, its gradient by up to a half. Here every teacher's vector
- * points to where its entries sum above 0 (for maps after a ReLU all entries of the first have one sign, so that there the
- * two agree); `signs: 'lapack'` is RepDistiller's loss. And the gradient
+ * points to where its entries sum above 0 (for maps after a ReLU all entries of the first have one sign, which LAPACK returns alike
+ * but for maps of a few numbers, so that there the two agree); `signs: 'lapack'` is RepDistiller's loss. And the gradient
  * of a whole decomposition is not a number where two singular values are equal, as in a map of zeros; here only the vectors in
  * use are differentiated, from the eigenvectors of C x C Gram matrices in float64, and a pair of equal values adds nothing.
  */
+import { UserError } from '../../base/errors.ts';
 import { noGrad, operator, ops, type Tensor, tidy, where, zeros } from '../../torch/index.ts';
 import { unit } from './functions.ts';
-import { defineLoss } from './loss.ts';
+import { defineLoss, type LossContext } from './loss.ts';
 import { count, oneOf } from './options.ts';
-import { flatMaps, readPair, requireEqualChannels, stagePairs } from './taps.ts';
+import { describeTap, flatMaps, readPair, requireEqualChannels, stagePairs, type TapPair } from './taps.ts';
 
 /** Eigenvalues closer than this share of the greatest count as equal. */
 const EQUAL = 1e-9;
@@ -123,12 +124,13 @@ export function stageVectors(
   return tidy(() => {
     const student = flatMaps(s);
     const teacher = decomposer(flatMaps(t));
-    const rank = Math.min(student.size(1), student.size(2), teacher.squares.size(1));
-    const take = Math.min(k, rank);
-    const own = withTheirGradient(student, decomposer(student), Math.min(take + SPARE, rank));
+    // A small map has few vectors: each network is short of its own only.
+    const take = Math.min(k, teacher.squares.size(1));
+    const found = decomposer(student);
+    const own = withTheirGradient(student, found, Math.min(k + SPARE, found.squares.size(1)));
     const { target, choice, scale } = noGrad(() => {
-      const found = teacher.vectors.narrow(2, 0, take);
-      const target = (signs === 'fixed' ? orient(found) : found).to(s.dtype);
+      const first = teacher.vectors.narrow(2, 0, take);
+      const target = (signs === 'fixed' ? orient(first) : first).to(s.dtype);
       const cosine = ops.bmm(own.detach().transpose(1, 2), target);
       const nearest = cosine.abs().amax([1], true).eq(cosine.abs()).to(s.dtype);
       const scale = unit(teacher.squares.narrow(1, 0, take).sqrt(), 1)
@@ -155,6 +157,21 @@ export function singularTerms(stages: readonly { s: Tensor; t: Tensor }[], optio
   });
 }
 
+/** Refuses a k of which one of two consecutive stages of the teacher is short, unless it has a single vector for all of the other's. */
+function requireComparable({ teacher }: LossContext, pairs: readonly TapPair[], k: number): void {
+  const counts = pairs.map((pair) => {
+    const [channels = 0, height = 0, width = 0] = teacher.taps[pair.teacher]!;
+    return Math.min(k, channels, height * width);
+  });
+  const wrong = counts.findIndex((count, i) => i > 0 && count !== counts[i - 1] && count > 1 && counts[i - 1]! > 1);
+  if (wrong < 0) return;
+  const short = counts[wrong]! < counts[wrong - 1]! ? wrong : wrong - 1;
+  const stage = describeTap('teacher', teacher, pairs[short]!.teacher);
+  throw new UserError(`kdsvd cannot take ${k} singular vectors of each stage: ${stage} has ${counts[short]}`, {
+    hint: `give k ${Math.min(...counts)} or less`,
+  });
+}
+
 export const kdsvd = defineLoss({
   name: 'kdsvd',
   aliases: ['svd'],
@@ -176,6 +193,7 @@ export const kdsvd = defineLoss({
   create(context, options) {
     const pairs = stagePairs('kdsvd', context);
     requireEqualChannels('kdsvd', context, pairs);
+    requireComparable(context, pairs, options.k);
     return {
       needs: { student: 'taps', teacher: 'taps' },
       terms(input) {

@@ -6,8 +6,9 @@
  * Instance, batch and class level. KL as everywhere here: times T^2 / B. Taps: logits. Weight 0.9 beside 0.1 cross entropy, as in
  * the authors' configuration. Their code multiplies each term on the weak view by a mask (the less confident half of samples or
  * classes), but after the term was reduced to a number, so that it only halves it; and the strong view's instance level runs two of
- * its five temperatures on the weak view. Neither is done here. They also train for 480 epochs with strong augmentation of both
- * views: give the run one to compare with.
+ * its five temperatures on the weak view, while its batch and class level are dropped. None of this is done here. They also train for 480 epochs with strong augmentation of both
+ * views: give the run one to compare with. With `standardize` the instance level alone is standardised, as in the code of Sun et
+ * al., 2024.
  */
 import { ops, type Tensor, tidy } from '../../torch/index.ts';
 import { klDivergence } from '../kl.ts';
@@ -36,18 +37,17 @@ export const mlkd = defineLoss({
   gamma: 0.1,
   options: {
     temperatures: positives([2, 3, 4, 5, 6], 'the temperatures to sum over'),
-    standardize: flag(false, 'standardise the logits first (see lskd)'),
+    standardize: flag(false, 'standardise the logits of the instance level (see lskd)'),
   },
   create: (_context, { temperatures, standardize: standardized }) => ({
     terms(input) {
-      const logits = readLogits(input);
-      const s = standardized ? standardize(logits.s) : logits.s;
-      const t = standardized ? standardize(logits.t) : logits.t;
+      const { s, t } = readLogits(input);
+      const [a, b] = standardized ? [standardize(s), standardize(t)] : [s, t];
       const levels = temperatures.map((temperature) => {
         const p = ops.softmax(s.div(temperature), 1);
         const q = ops.softmax(t.div(temperature), 1);
         return {
-          instance: klDivergence(s, t, temperature),
+          instance: klDivergence(a, b, temperature),
           batch: batchCorrelation(p, q),
           class: classCorrelation(p, q),
         };

@@ -13,7 +13,8 @@ const EPS = 1e-7;
 
 /** How likely the rows of x [B, D] are neighbours: [B, B], rows that sum to 1. */
 export function neighbourhood(x: Tensor): Tensor {
-  const directions = x.div(x.norm({ dim: 1, keepdim: true }).add(EPS));
+  const norm = x.norm({ dim: 1, keepdim: true });
+  const directions = x.div(norm.add(EPS).maskedFill(norm.detach().eq(0), Number.POSITIVE_INFINITY));
   const similarity = directions.matmul(directions.t()).add(1).div(2);
   return similarity.div(similarity.sum(1, true));
 }

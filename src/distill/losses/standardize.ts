@@ -4,11 +4,13 @@
  *     KL of softmax(z(logits) / T), times T^2 / B,   z(v) = (v - mean v) / (1e-7 + std v) over the classes
  *
  * std divides by classes - 1. Taps: logits. T 2 and weight 9 beside 0.1 cross entropy, as in the authors' scripts (--base-temp 2
- * --kd-weight 9). dkd and mlkd take the same standardisation by their option `standardize`.
+ * --kd-weight 9). dkd and mlkd take the same standardisation by their option `standardize`; the authors then have alpha 9 and
+ * beta 81 for dkd, and weight 9 and temperatures 2, 2, 3, 5, 6 for mlkd.
  */
 import type { Tensor } from '../../torch/index.ts';
 import { tidy } from '../../torch/index.ts';
 import { klDivergence } from '../kl.ts';
+import { centred } from './functions.ts';
 import { defineLoss } from './loss.ts';
 import { positive } from './options.ts';
 import { readLogits } from './taps.ts';
@@ -18,10 +20,9 @@ const EPS = 1e-7;
 /** Each row of [B, classes] with mean 0 and standard deviation 1. A row of equal logits becomes 0, without gradient. */
 export function standardize(logits: Tensor): Tensor {
   return tidy(() => {
-    const centred = logits.sub(logits.mean(1, true));
-    // The norm, not std, whose gradient is not a number where all logits are equal.
-    const std = centred.norm({ dim: 1, keepdim: true }).div(Math.sqrt(logits.size(1) - 1));
-    return centred.div(std.add(EPS).maskedFill(std.detach().lt(EPS), Number.POSITIVE_INFINITY));
+    const differences = centred(logits);
+    const std = differences.norm({ dim: 1, keepdim: true }).div(Math.sqrt(logits.size(1) - 1));
+    return differences.div(std.add(EPS));
   });
 }
 
