@@ -3,12 +3,12 @@
  *
  *     sum over T in 2, 3, 4, 5, 6 of KL_T + 1/B ||S S^T - Q Q^T||^2 + 1/C ||S^T S - Q^T Q||^2,   S, Q = softmax(logits / T) [B, C]
  *
- * Instance, batch and class level. KL as everywhere here: times T^2 / B. Taps: logits. Weight 0.9 beside 0.1 cross entropy, as in
- * the authors' configuration. Their code multiplies each term on the weak view by a mask (the less confident half of samples or
- * classes), but after the term was reduced to a number, so that it only halves it; and the strong view's instance level runs two of
- * its five temperatures on the weak view, while its batch and class level are dropped. None of this is done here. They also train for 480 epochs with strong augmentation of both
- * views: give the run one to compare with. With `standardize` the instance level alone is standardised, as in the code of Sun et
- * al., 2024.
+ * Instance, batch and class level. KL as everywhere here: times T^2 / B. Taps: logits. Weight 0.9 beside 0.1 cross entropy, as
+ * in the authors' configuration. Their code multiplies each term on the weak view by a mask (the less confident half of samples
+ * or classes), but after the term was reduced to a number, so that it only halves it; and the strong view's instance level runs
+ * two of its five temperatures on the weak view, while its batch and class level are dropped. None of this is done here. They
+ * also train for 480 epochs with strong augmentation of both views: give the run one to compare with. With `standardize` the
+ * instance level alone is standardised, as in the code of Sun et al., 2024.
  */
 import { ops, type Tensor, tidy } from '../../torch/index.ts';
 import { klDivergence } from '../kl.ts';
