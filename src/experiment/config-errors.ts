@@ -12,6 +12,7 @@ import {
   teacherShape,
 } from './config-schema.ts';
 import { methodShape } from './methods.ts';
+import { normalizationNames } from './teacher-normalization.ts';
 
 const strongFlags: Readonly<Record<string, string>> = {
   scheme: '--augment',
@@ -94,6 +95,10 @@ export function complain(issue: z.core.$ZodIssue, value: Record<string, unknown>
   const flag = issue.path.length > 0 ? flagOf(issue.path, value.task) : undefined;
   const where = `${issue.path.join('.')}${flag ? ` (${flag})` : ''}`;
   if (given === undefined) return `${where} is missing`;
+  if (issue.code === 'invalid_union' && issue.path.at(-1) === 'normalization') {
+    const known = normalizationNames.join(', ');
+    return `${where}: must be one of ${known}, or mean and std of three numbers each, std above 0; got ${shown(given)}`;
+  }
   const choices =
     issue.code === 'invalid_value'
       ? issue.values.map(String)

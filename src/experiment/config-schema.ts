@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { schemeNames } from '../augment/index.ts';
 import { ensembleKinds } from '../distill/ensemble.ts';
-import { type KdOptions, kdDefaults } from '../distill/objective.ts';
+import type { KdOptions } from '../distill/objective.ts';
 import { criteria, pickDefaults } from '../distill/pick.ts';
 import { type MethodInput, type MethodSettings, methodShape } from './methods.ts';
 import { normalizationSchema } from './teacher-normalization.ts';
@@ -55,7 +55,8 @@ export const kdShape = {
   /** 0.1 and 0.9 unless given; with other methods as their recipe says. */
   gamma: weight.optional(),
   alpha: weight.optional(),
-  temperature: positive.default(kdDefaults.temperature),
+  /** 4 unless given. */
+  temperature: positive.optional(),
 };
 
 export const pickShape = {

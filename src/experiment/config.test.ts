@@ -95,6 +95,10 @@ describe('bad values', () => {
     [{ teacher: '' }, /^teacher\.checkpoint \(--teacher\): .*got ''$/],
     [{ teacher: {} }, /^teacher\.checkpoint \(--teacher\) is missing$/],
     [{ teacher: { checkpoint: 't', model: 3 } }, /^teacher\.model \(--teacher-model\): must be a string, got 3$/],
+    [
+      { teacher: { checkpoint: 't', normalization: { mean: [1, 2] } } } as never,
+      /^teacher\.normalization \(--teacher-normalization\): must be one of same, imagenet, .*three numbers each/,
+    ],
     [{ teacher: null }, /^teacher \(--teacher\): must be an object, got null$/],
     [{ epochs: 0 }, /^epochs \(--epochs\): must be > ?0, got 0$/],
     [{ epochs: 1.5 }, /^epochs \(--epochs\): must be a whole number, got 1\.5$/],

@@ -2,6 +2,7 @@
 import { schemeByName } from '../augment/index.ts';
 import { UserError } from '../base/errors.ts';
 import { datasetInfo } from '../data/index.ts';
+import { findLoss } from '../distill/losses/index.ts';
 import type { KdOptions } from '../distill/objective.ts';
 import { checkPickOptions } from '../distill/pick.ts';
 import { paperMilestones } from '../nn/schedule.ts';
@@ -81,8 +82,11 @@ function checkStrong({ task, strong, kd, batchSize, methods = [] }: Resolved): v
     if (strong.pick)
       throw new UserError('--strong-labels mixed and --pick do not go together: picking is for the teacher');
   }
-  if (strong.labels === 'teacher' && kd.alpha === 0 && strong.weight === undefined) {
-    throw new UserError("KL(x') has weight 0, as KL(x) has none", {
+  // A loss that acts on x' is enough to learn from there.
+  if (both && strong.labels === 'teacher') return;
+  if (kd.alpha === 0 && strong.weight === undefined) {
+    const term = strong.labels === 'mixed' ? "the term on x'" : "KL(x')";
+    throw new UserError(`${term} has weight 0, as KL(x) has none`, {
       hint: methods.length > 0 ? `give --strong-weight, or --method ${methods[0]!.name}+kd` : 'give --strong-weight',
     });
   }
@@ -129,8 +133,14 @@ export function resolveConfig(input: unknown): Config {
   const rest: Resolved = { ...plain, kd, ...(methods ? { methods } : {}) };
   const { epochs } = rest;
   if (rest.nesterov && rest.momentum === 0) throw new UserError('--nesterov needs a momentum above 0');
-  if (kd.gamma === 0 && kd.alpha === 0 && !methods && !rest.strong?.weight) {
-    throw new UserError('--gamma and --alpha are both 0: there is nothing to learn from');
+  // What acts in an initialisation alone leaves the run's own epochs nothing.
+  const acting = methods?.filter(({ name }) => !findLoss(name).initOnly) ?? [];
+  if (kd.gamma === 0 && kd.alpha === 0 && acting.length === 0 && !rest.strong?.weight) {
+    throw new UserError(
+      methods
+        ? `--gamma and --alpha are both 0, and ${methods[0]!.name} acts in its initialisation alone: there is nothing to learn from after it`
+        : '--gamma and --alpha are both 0: there is nothing to learn from',
+    );
   }
   if (rest.task === 'distill' && !rest.teacher && !rest.teachers) {
     throw new UserError('distillation needs a teacher', { hint: 'give its checkpoint: --teacher FILE' });

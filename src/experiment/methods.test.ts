@@ -1,5 +1,7 @@
 import { describe, expect, test } from 'vitest';
-import { lossNames } from '../distill/losses/index.ts';
+import { smallTaps } from '../../test/losses.ts';
+import { createLoss, lossDefinitions, lossNames } from '../distill/losses/index.ts';
+import { Methods } from '../distill/methods.ts';
 import { type ConfigInput, resolveConfig } from './config.ts';
 
 const distill = (more: Partial<ConfigInput> = {}): ConfigInput => ({
@@ -85,11 +87,54 @@ describe('what cannot be', () => {
     ['kd on both', { methods: [{ name: 'kd', on: 'both' }], strong }, /kd's term on x' has its own weight/],
     ['two weights for kd', { methods: [{ name: 'kd', weight: 1 }], kd: { alpha: 2 } }, /are the same thing/],
     ['x′ without KL', { methods: ['crd'], strong }, /KL\(x'\) has weight 0/],
+    [
+      'labels mixed at no weight',
+      { methods: ['crd'], strong: { ...strong, labels: 'mixed' } },
+      /the term on x' has weight 0, as KL\(x\) has none/,
+    ],
+    [
+      'labels mixed at no weight beside another loss on x′',
+      { methods: [{ name: 'at', on: 'both' }], strong: { ...strong, labels: 'mixed', weight: 0 } },
+      /--strong-weight 0: nothing would be learnt/,
+    ],
+    ['a first stage and nothing after it', { methods: ['ab'], kd: { gamma: 0 } }, /nothing to learn from after it/],
+    ['a first stage on x′', { methods: [{ name: 'fsp', on: 'both' }, 'kd'], strong }, /fsp cannot act on x'/],
+    [
+      'a weight that would not count',
+      { methods: [{ name: 'ab', weight: 3 }] },
+      /ab acts before the run's own epochs alone and has no weight there/,
+    ],
+    [
+      'two temperatures for kd',
+      { methods: [{ name: 'kd', options: { temperature: 2 } }], kd: { temperature: 3 } },
+      /kd has temperature 2 and --temperature 3/,
+    ],
     ['no methods at all', { methods: [] }, /methods/],
     ['an ensemble of one', { ensemble: 'logits' }, /--ensemble is for several teachers/],
     ['one teacher and several', { teachers: [{ checkpoint: 'a' }, { checkpoint: 'b' }] }, /not both/],
   ])('%s', (_name, more, message) => {
     expect(() => resolveConfig(distill(more))).toThrow(message);
+  });
+
+  test('but x′ for a loss alone can, and a first stage before KL', () => {
+    const both = resolveConfig(distill({ methods: [{ name: 'at', on: 'both' }], strong }));
+    expect(both).toMatchObject({ kd: { alpha: 0 }, strong: { labels: 'teacher' } });
+    const { kd } = resolveConfig(distill({ methods: ['ab', 'kd'], kd: { gamma: 0 } }));
+    expect(kd).toMatchObject({ gamma: 0, alpha: 1 });
+  });
+
+  test('losses that say they act in a first stage alone do', () => {
+    const sides = {
+      student: { name: 's', taps: smallTaps([2, 3, 4]) },
+      teacher: { name: 't', taps: smallTaps([2, 3, 4]) },
+    };
+    const context = { ...sides, classes: 5, samples: 10, batchSize: 5, seed: 0 };
+    for (const { name, initOnly } of lossDefinitions) {
+      const loss = createLoss(name, context);
+      const methods = new Methods([{ loss, on: 'x' }], 0);
+      expect([name, methods.actsOn('x')]).toEqual([name, !initOnly]);
+      methods.dispose();
+    }
   });
 
   test('a method in plain training', () => {

@@ -33,12 +33,28 @@ export interface MethodSettings {
 }
 
 /** Weights of cross entropy and KL as written, where they are. */
-type WrittenKd = { gamma?: number | undefined; alpha?: number | undefined; temperature: number };
+type WrittenKd = { [Key in keyof KdOptions]?: number | undefined };
 
 function resolveOne({ name, on = 'x', ...given }: MethodInput): MethodSettings {
   const definition = findLoss(name);
   const options = { ...resolveOptions(definition.name, definition.options, given.options) };
-  return { name: definition.name, weight: given.weight ?? definition.weight, on, options };
+  const { weight = definition.weight } = given;
+  if (definition.initOnly) {
+    if (weight !== definition.weight) {
+      throw new UserError(
+        `--weight: ${definition.name} acts before the run's own epochs alone and has no weight there`,
+        {
+          hint: `leave it out; the length of that stage is --method-option ${definition.name}.initEpochs=N`,
+        },
+      );
+    }
+    if (on === 'both') {
+      throw new UserError(
+        `${definition.name} cannot act on x': it acts before the run's own epochs, where there is only x`,
+      );
+    }
+  }
+  return { name: definition.name, weight, on, options };
 }
 
 /**
@@ -64,19 +80,27 @@ export function resolveMethods(
       hint: 'give one of them',
     });
   }
+  const temperature = own?.options?.temperature as number | undefined;
+  if (temperature !== undefined && kd.temperature !== undefined && temperature !== kd.temperature) {
+    throw new UserError(
+      `kd has temperature ${temperature} and --temperature ${kd.temperature}, which are the same thing`,
+      {
+        hint: 'give one of them',
+      },
+    );
+  }
   for (const { name, on } of others) {
     const { onlyOriginal } = findLoss(name);
     if (on === 'both' && onlyOriginal) throw new UserError(`${name} cannot act on x': ${onlyOriginal}`);
   }
   const recipe = Math.max(...others.map(({ name }) => findLoss(name).gamma));
   const withKd = others.length > 0 ? 1 : kdDefaults.alpha;
-  const temperature = own?.options?.temperature as number | undefined;
   return {
     methods: others.length > 0 ? others : undefined,
     kd: {
       gamma: kd.gamma ?? (others.length > 0 ? recipe : kdDefaults.gamma),
       alpha: kd.alpha ?? own?.weight ?? (own || !written || others.length === 0 ? withKd : 0),
-      temperature: temperature ?? kd.temperature,
+      temperature: temperature ?? kd.temperature ?? kdDefaults.temperature,
     },
   };
 }
@@ -101,6 +125,18 @@ export interface MethodsContext extends Omit<LossContext, 'student' | 'teacher'>
   student: { name: string; network: ImageModel };
   teacher: { name: string; network: TeacherModel };
   imageSize: number;
+}
+
+/**
+ * Refuse, before the data is loaded, what `makeMethods` would refuse after: networks that a loss cannot compare, losses that cannot be
+ * combined, memory that would not fit.
+ *
+ * @throws UserError
+ */
+export function checkMethods(settings: readonly MethodSettings[], context: Omit<MethodsContext, 'labels'>): void {
+  for (const { name, options } of settings) findLoss(name).check?.(context, options);
+  // Made for a handful of samples: what holds something of each is not filled twice.
+  makeMethods(settings, { ...context, samples: context.classes }).dispose();
 }
 
 /**

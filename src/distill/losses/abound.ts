@@ -69,6 +69,7 @@ export const abound = defineLoss({
   taps: 'stages before their last ReLU',
   weight: 1,
   gamma: 1,
+  initOnly: true,
   options: {
     margin: positive(1, 'distance from the boundary that is asked for'),
     initEpochs: count(30, 'epochs of the initialisation'),

@@ -64,18 +64,20 @@ export const crd = defineLoss({
     dim: count(128, 'dimensions of the embeddings (feat_dim)'),
     mode: oneOf(['exact', 'relax'], 'exact', 'the positive: the sample itself, or any of its class'),
   },
+  check({ samples, batchSize, availableMemory }, { negatives, dim }) {
+    checkMemory(
+      `crd with ${samples} training samples needs`,
+      contrastBytes({ samples, batchSize }, dim, negatives),
+      `two memories of ${samples} rows of ${dim} numbers, and a step's scores; a smaller dim or batch, or fewer negatives, need less`,
+      availableMemory,
+    );
+  },
   create(context, { negatives, temperature, momentum, dim, mode }) {
     const pair = pooled('crd', context);
     const { samples, labels } = context;
     if (labels && labels.length !== samples) {
       throw new UserError(`crd was given the classes of ${labels.length} training samples out of ${samples}`);
     }
-    checkMemory(
-      `crd with ${samples} training samples needs`,
-      contrastBytes(context, dim, negatives),
-      `two memories of ${samples} rows of ${dim} numbers, and a step's scores; a smaller dim or batch, or fewer negatives, need less`,
-      context.availableMemory,
-    );
     const table = labels && classTable(labels, context.classes);
     const modules = makeModules('crd', context.seed, () => ({
       embed_s: new Embed(context.student.taps[pair.student]![0]!, dim, { normalize: true }),

@@ -32,6 +32,7 @@ export const fsp = defineLoss({
   taps: 'stem and stages, equal channels',
   weight: 50,
   gamma: 1,
+  initOnly: true,
   options: { initEpochs: count(30, 'epochs of the initialisation') },
   create(context, { initEpochs }) {
     const pairs = mapPairs('fsp', context);

@@ -143,9 +143,13 @@ export interface LossDefinition<Specs extends OptionSpecs = OptionSpecs> {
   weight: number;
   /** The cross entropy's weight in the recipe that the default weight belongs to. */
   gamma: number;
+  /** Whether it acts in its `init` phase alone, and adds nothing to the run's own epochs. */
+  initOnly?: true;
   /** Why it cannot act on a second, strongly augmented view x'; absent: it can. */
   onlyOriginal?: string;
   options: Specs;
+  /** Refuses what would not fit; allocates nothing. */
+  check?(context: Omit<LossContext, 'student' | 'teacher'>, options: OptionValues<Specs>): void;
   create(context: LossContext, options: OptionValues<Specs>): LossParts;
 }
 

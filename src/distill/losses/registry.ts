@@ -31,6 +31,8 @@ type AnyDefinition = LossDefinition<OptionSpecs>;
 
 const forget = <Specs extends OptionSpecs>(definition: LossDefinition<Specs>): AnyDefinition => ({
   ...definition,
+  check: (context, options) =>
+    definition.check?.(context, resolveOptions(definition.name, definition.options, options)),
   create: (context, options) =>
     definition.create(context, resolveOptions(definition.name, definition.options, options)),
 });
@@ -98,6 +100,7 @@ export function createLoss(name: string, context: LossContext, settings: LossSet
     });
   }
   const options = resolveOptions(definition.name, definition.options, settings.options);
+  definition.check?.(context, options as never);
   const parts = definition.create(context, options as never);
   const modules = parts.modules ?? new ModuleDict({});
   if (context.device && context.device !== 'cpu') modules.to({ device: context.device });
