@@ -108,6 +108,24 @@ describe('rows', () => {
     expect(rows[2]!.top1.mean).toBeNaN();
   });
 
+  test('that is unfinished cost what it wrote down; without that, what its settings tell, if they do', () => {
+    const forwards = { train: { teacher: 100_000, student: 50_000 }, init: null };
+    const at = runs({
+      a: { settings: distilled({ epochs: 4, methods: ['crd'] }), finished: false, forwards },
+      b: { settings: distilled({ epochs: 4, methods: ['at'] }), finished: false },
+      c: {
+        settings: distilled({ epochs: 4, strong: { scheme: 'cutmix', pick: { criterion: 'kl' } } }),
+        finished: false,
+      },
+    });
+    const { rows } = compareRuns([at]);
+    expect(rows.map(({ teacherForwards, studentForwards }) => [teacherForwards, studentForwards])).toEqual([
+      [200_000, 100_000],
+      [Number.NaN, Number.NaN],
+      [300_000, 400_000],
+    ]);
+  });
+
   test('the same folder twice, a link to it, and a seed twice each count once', () => {
     const at = runs({ a: { settings: { seed: 3 }, top1: [1, 60] } });
     cpSync(join(at, 'a'), join(at, 'copy'), { recursive: true });

@@ -1,6 +1,13 @@
 /** @file Run folders for tests of what reads them, written without training. */
 import { join } from 'node:path';
-import { type Config, type ConfigInput, fingerprint, RunFolder, resolveConfig } from '../src/experiment/index.ts';
+import {
+  type Config,
+  type ConfigInput,
+  fingerprint,
+  RunFolder,
+  type RunRecord,
+  resolveConfig,
+} from '../src/experiment/index.ts';
 
 export interface FakeRun {
   settings?: Partial<ConfigInput>;
@@ -12,6 +19,8 @@ export interface FakeRun {
   /** Of the teacher's weights. */
   teacherHash?: string;
   versions?: Record<string, string>;
+  /** What the run wrote down of its cost. */
+  forwards?: RunRecord['forwards'];
   seconds?: number;
 }
 
@@ -35,6 +44,7 @@ export function writeRun(folder: string, run: FakeRun = {}): string {
     versions: { thrive: '0.1.0', libtorch: '1.13.1', cpu: 'a processor', threads: '2', ...run.versions },
     created: '2026-01-01T00:00:00.000Z',
     teacher: scores,
+    ...(run.forwards ? { forwards: run.forwards } : {}),
   });
   let best = { epoch: 0, top1: -1, chosenOn: config.holdout > 0 ? ('dev' as const) : ('test' as const) };
   const stepsPerEpoch = Math.ceil((config.limitTrain ?? 50_000) / config.batchSize);

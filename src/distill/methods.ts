@@ -90,7 +90,7 @@ export class Methods {
     const terms: Terms = {};
     for (const { loss } of this.on(view)) {
       const phase = phaseOf(loss, input.phase);
-      if (!phase) continue;
+      if (!phase || (input.phase === 'train' && actsOnlyBefore(loss))) continue;
       const teacher = input.teacher.get(phase.needs.teacher) ?? [...input.teacher.values()][0];
       if (!teacher) throw new TypeError(`${loss.name} was given nothing of the teacher`);
       // A first stage minimises its loss as it is, as in RepDistiller: ft's weight of 200 would blow its auto-encoder up.
@@ -101,6 +101,11 @@ export class Methods {
       for (const [key, value] of values) terms[values.length === 1 ? name : `${name}.${key}`] = { value, weight };
     }
     return terms;
+  }
+
+  /** Whether a loss has a term on a view in the run's own epochs: then the teacher is needed there. */
+  actsOn(view: View): boolean {
+    return this.on(view).some(({ loss }) => !actsOnlyBefore(loss));
   }
 
   /** The losses that act on a view. */

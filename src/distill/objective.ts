@@ -44,10 +44,10 @@ export function supervisedTerms(logits: Tensor, labels: Tensor): Terms {
 /**
  * gamma CE(x) + alpha KL(x), and weight KL(x') where a second view x' is given (default: alpha): the paper's sum of the two, not
  * averaged, with the teacher's own output on x' as the target and no label (paper, section 3.2; each KL over its own batch size).
- * What has weight 0 is left out.
+ * What has weight 0 is left out; where alpha is 0 the teacher need not have seen x.
  */
 export function kdTerms(
-  x: ViewLogits,
+  x: Omit<ViewLogits, 'teacher'> & { teacher: Tensor | null },
   labels: Tensor,
   options: KdOptions,
   strong?: ViewLogits & { weight?: number },
@@ -56,7 +56,10 @@ export function kdTerms(
   const kl = ({ student, teacher }: ViewLogits): Tensor => klDivergence(student, teacher, temperature);
   const terms: Terms = {};
   if (gamma > 0) terms.ce = { value: crossEntropy(x.student, labels), weight: gamma };
-  if (alpha > 0) terms.kl = { value: kl(x), weight: alpha };
+  if (alpha > 0) {
+    if (!x.teacher) throw new TypeError('KL(x) has a weight and no target');
+    terms.kl = { value: kl({ student: x.student, teacher: x.teacher }), weight: alpha };
+  }
   const weight = strong?.weight ?? alpha;
   if (strong && weight > 0) terms.kl_strong = { value: kl(strong), weight };
   return terms;

@@ -11,6 +11,7 @@ import type { EpochRecord } from '../train/loop.ts';
 import type { GradientShare } from '../train/step.ts';
 import type { Config } from './config.ts';
 import type { Fingerprint } from './fingerprint.ts';
+import type { Forwards } from './passes.ts';
 
 /** One line of metrics.jsonl. */
 export type MetricsRecord =
@@ -31,6 +32,8 @@ export interface RunRecord {
   created: string;
   /** What the teacher scored on the test set before the first epoch. */
   teacher: { top1: number; top5: number; loss: number } | null;
+  /** Pictures that pass through each network in one of the run's own epochs, and in one of an initialisation before them. */
+  forwards?: { train: Forwards; init: Forwards | null };
 }
 
 /** Files that only a run leaves. */

@@ -8,7 +8,7 @@ import type { Methods } from '../distill/methods.ts';
 import type { TeacherModel } from '../distill/teacher.ts';
 import type { ImageModel } from '../models/index.ts';
 import { checkDevice, defaultThreads, engineInfo, setNumThreads, tidy } from '../torch/index.ts';
-import { loadTraining, type NetworkInfo } from '../train/checkpoint.ts';
+import { loadTraining, type NetworkInfo, type Position } from '../train/checkpoint.ts';
 import { distillation, type StrongView } from '../train/distillation.ts';
 import { prefersChannelsLast } from '../train/layout.ts';
 import { startPosition, type TrainOptions, train } from '../train/loop.ts';
@@ -17,9 +17,10 @@ import { type Config, type ConfigInput, resolveConfig } from './config.ts';
 import { loadTrainData, normalizationOf, standardOptions } from './data.ts';
 import { checkSameRun, type Fingerprint, fingerprint, teacherIdentity } from './fingerprint.ts';
 import { continueConfig, withAbsolutePaths } from './merge.ts';
-import { type MethodSettings, makeMethods } from './methods.ts';
+import { checkMethods, type MethodsContext, makeMethods } from './methods.ts';
 import { checkMixing } from './mixing.ts';
 import { checkModel, modelFile, modelLabel } from './model-reference.ts';
+import { epochForwards, initForwards } from './passes.ts';
 import { type Reporter, recorder } from './recorder.ts';
 import { RunFolder, type RunRecord } from './run-folder.ts';
 import { lockRun } from './run-lock.ts';
@@ -94,16 +95,30 @@ export async function runExperiment(
     if (teacher) own(teacher.model);
     setNumThreads(config.threads ?? defaultThreads());
     const student = own(await makeStudent(config, info));
+    if (teacher && config.methods) checkMethods(config.methods, methodsContext(config, student, teacher));
     reporter.note?.(`loading ${config.data}`);
     const data = own(loadTrainData(config));
     // Now, not at the end of the first epoch: mixing needs two pictures, in the last batch too.
     if (config.strong) checkMixing([config.strong], config.batchSize, data.train.count);
     student.to({ device: options.device, ...(options.channelsLast ? { memoryFormat: 'channelsLast' as const } : {}) });
     const methods =
-      teacher && config.methods ? own(losses(config, config.methods, student, teacher, data.train)) : null;
+      teacher && config.methods
+        ? own(
+            makeMethods(config.methods, {
+              ...methodsContext(config, student, teacher),
+              samples: data.train.count,
+              labels: labelsOf(data.train),
+            }),
+          )
+        : null;
 
     // The record goes first: a run killed from here on can be resumed.
     const record = opened?.record ?? newRecord(withAbsolutePaths(config), print);
+    const forwards = {
+      train: epochForwards(config, data.train.count, methods),
+      init: methods?.init ? initForwards(data.train.count, methods) : null,
+    };
+    record.forwards = forwards;
     run.writeRecord(record);
     if (teacher && !record.teacher) {
       const onProgress = (done: number, total: number): void => reporter.onEvaluate?.('teacher', done, total);
@@ -135,7 +150,8 @@ export async function runExperiment(
         resume: (optimizer) => {
           // A run that died before its first save starts over.
           const saved = opened && run.hasCheckpoint();
-          const from = saved ? loadTraining(run.lastCheckpoint, student, optimizer, work.modules) : startPosition();
+          const load = (): Position => loadTraining(run.lastCheckpoint, student, optimizer, work.modules);
+          const from = saved ? orAnew(run.lastCheckpoint, load) : startPosition();
           if (opened) run.rewind(from.epoch, from.epoch * stepsPerEpoch + from.step);
           const initEpochs = work.init?.epochs ?? 0;
           reporter.onStart?.({ ...counts, parameters: student.parameterCount(), epoch: from.epoch, initEpochs });
@@ -153,6 +169,7 @@ export async function runExperiment(
       last: final,
       run,
       methods,
+      forwards,
       trainCount: counts.trainCount,
       id: print.id,
     });
@@ -165,26 +182,36 @@ export async function runExperiment(
   }
 }
 
-function losses(
-  config: Config,
-  settings: readonly MethodSettings[],
-  student: ImageModel,
-  teacher: LoadedTeacher,
-  train: TensorSet,
-): Methods {
-  const { classes, size } = datasetInfo(config.data);
-  return makeMethods(settings, {
+/** What a checkpoint that cannot be read leaves a person to do. */
+function orAnew<T>(checkpoint: string, load: () => T): T {
+  try {
+    return load();
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error;
+    throw new UserError(error.message, {
+      cause: error,
+      hint: `remove ${checkpoint} to begin the run from its first step`,
+    });
+  }
+}
+
+/** What losses are made for, as far as it is known before the data. */
+function methodsContext(config: Config, student: ImageModel, teacher: LoadedTeacher): Omit<MethodsContext, 'labels'> {
+  const { classes, size, count } = datasetInfo(config.data);
+  return {
     student: { name: modelLabel(config.model), network: student },
     teacher: { name: modelLabel(teacher.name), network: teacher.model },
     classes,
     imageSize: size,
-    samples: train.count,
-    labels: Int32Array.from(tidy(() => train.labels.to({ device: 'cpu', dtype: 'int32' }).data() as Int32Array)),
+    samples: Math.round((config.limitTrain ?? count.train) * (1 - config.holdout)),
     batchSize: config.batchSize,
     seed: config.seed,
     device: config.device,
-  });
+  };
 }
+
+const labelsOf = ({ labels }: TensorSet): Int32Array =>
+  Int32Array.from(tidy(() => labels.to({ device: 'cpu', dtype: 'int32' }).data() as Int32Array));
 
 function task(config: Config, teacher: TeacherModel | null, options: TrainOptions, methods: Methods | null): Task {
   if (!teacher) return supervised();

@@ -4,7 +4,6 @@ import type { Evaluation } from '../train/evaluate.ts';
 import type { EpochRecord } from '../train/loop.ts';
 import type { Config } from './config.ts';
 import { modelLabel } from './model-reference.ts';
-import { initPasses, passes } from './passes.ts';
 import type { RunFolder, RunRecord } from './run-folder.ts';
 
 /** The headline (`top1`, `top5`, `loss`) is the last epoch's, on the test set. */
@@ -46,19 +45,28 @@ export interface Finished {
   last: MeasuredEpoch;
   run: RunFolder;
   methods: Methods | null;
+  /** Pictures through each network in an epoch. */
+  forwards: NonNullable<RunRecord['forwards']>;
   trainCount: number;
   /** The fingerprint's. */
   id: string;
 }
 
-export function summarize({ config, record, last, run, methods, trainCount, id }: Finished): RunSummary {
+export function summarize({
+  config,
+  record,
+  last,
+  run,
+  methods,
+  forwards: each,
+  trainCount,
+  id,
+}: Finished): RunSummary {
   const epochs = run.epochs();
   const best = epochs.filter(isMeasured).findLast(({ isBest }) => isBest) ?? last;
   const initEpochs = methods?.init?.epochs ?? 0;
-  const own = passes(config, methods);
-  const before = initEpochs > 0 && methods ? initPasses(methods) : { teacher: 0, student: 0 };
   const forwards = (network: 'teacher' | 'student'): number =>
-    Math.round(trainCount * (config.epochs * own[network] + initEpochs * before[network]));
+    config.epochs * each.train[network] + initEpochs * (each.init?.[network] ?? 0);
   return {
     task: config.task,
     data: config.data,

@@ -14,8 +14,8 @@ import {
 import type { Passes } from '../distill/losses/index.ts';
 import type { TapKind } from '../distill/losses/loss.ts';
 import type { Methods, TeacherFeatures, View } from '../distill/methods.ts';
-import { type KdOptions, kdTerms, mixedCrossEntropy, type Terms, type ViewLogits } from '../distill/objective.ts';
-import { criterionNeeds, type PickOptions, pick, pickCount, takePicked } from '../distill/pick.ts';
+import { type KdOptions, kdTerms, mixedCrossEntropy, type Terms } from '../distill/objective.ts';
+import { type Criterion, criterionNeeds, type PickOptions, pick, pickCount, takePicked } from '../distill/pick.ts';
 import type { TeacherModel } from '../distill/teacher.ts';
 import type { Features } from '../models/index.ts';
 import { cat, type Tensor } from '../torch/index.ts';
@@ -88,7 +88,7 @@ function pickView(
   batch: Batch,
   strong: StrongView,
   options: NonNullable<StrongView['pick']>,
-  networks: { teacher: TeacherModel; student: StudentPass; target: Tensor; temperature: number },
+  networks: { teacher: TeacherModel; student: StudentPass; target: Tensor | null; temperature: number },
 ): PickedView {
   const views = Array.from({ length: options.factor }, (_, round) => drawView(batch, strong, round));
   const pool = cat(views.map((view) => view.images));
@@ -100,7 +100,7 @@ function pickView(
     size: pool.size(0),
     ...(teacher ? { poolTeacherLogits: teacher } : {}),
     ...(needs.student ? { poolStudentLogits: networks.student.score(pool, options.updateStatistics) } : {}),
-    batchTeacherLogits: networks.target,
+    ...(networks.target ? { batchTeacherLogits: networks.target } : {}),
     temperature: networks.temperature,
     seed: strong.seed,
     step: batch.step,
@@ -160,6 +160,16 @@ const inputOf = ({ labels, index }: Batch, { name, epoch, step }: Stage) => ({
   phase: name,
 });
 
+/** Whether the run's own epochs need what the teacher says of x. After ab and fsp alone, for one, they do not. */
+export function asksTeacherOnX(
+  { alpha }: Pick<KdOptions, 'alpha'>,
+  strong: { pick?: { criterion: Criterion } | null | undefined } | null | undefined,
+  methods: Methods | null,
+): boolean {
+  const { pick } = strong ?? {};
+  return alpha > 0 || Boolean(methods?.actsOn('x')) || (pick ? criterionNeeds(pick.criterion).batchTeacher : false);
+}
+
 /**
  * Knowledge distillation from a frozen teacher: on x, and on a second view where one is given; with other losses beside it where
  * `methods` has some. The caller disposes those.
@@ -172,38 +182,38 @@ export function distillation(
 ): Task {
   const needs = methods?.passes('train') ?? nothing;
   const strongNeeds = methods?.passes('train', 'strong') ?? nothing;
+  const asksOnX = asksTeacherOnX(options, strong, methods);
   return {
     ...(methods ? { modules: methods.modules, enter: (stage) => methods.enter(stage) } : {}),
     init: methods?.init ? { epochs: methods.init.epochs ?? 0, lr: methods.init.lr } : null,
     step(batch, student): StepOutput {
       const stage = batch.stage ?? { name: 'train', epoch: batch.epoch, step: batch.step };
       if (methods && stage.name === 'init') return initStep(batch, stage, student, teacher, methods);
-      const said = askTeacher(teacher, batch.x, needs.teacher);
+      const said = asksOnX ? askTeacher(teacher, batch.x, needs.teacher) : null;
       const add = (terms: Terms, student: Features, teacher: TeacherView, view: View): void => {
         const input = { ...inputOf(batch, stage), student, teacher: teacher.features };
         if (methods) Object.assign(terms, methods.terms(input, view));
       };
       if (!strong) {
         const features = runStudent(student, batch.x, needs.student);
-        const terms = kdTerms({ student: features.logits, teacher: said.logits }, batch.labels, options);
-        add(terms, features, said, 'x');
+        const terms = kdTerms({ student: features.logits, teacher: said?.logits ?? null }, batch.labels, options);
+        if (said) add(terms, features, said, 'x');
         return { terms, logits: features.logits };
       }
-      const networks = { teacher, student, target: said.logits, temperature: options.temperature };
+      const networks = { teacher, student, target: said?.logits ?? null, temperature: options.temperature };
       const view: PickedView = strong.pick
         ? pickView(batch, strong, strong.pick, networks)
         : { ...drawView(batch, strong, 0), teacher: null, measures: {} };
       const kinds = { x: needs.student, strong: strongNeeds.student };
       const [features, onStrong] = runOnBoth(student, batch.x, view.images, strong.passes, kinds);
-      const x: ViewLogits = { student: features.logits, teacher: said.logits };
       const logits = features.logits;
       const mixed = strong.labels === 'mixed';
       const saidOfStrong =
-        mixed && strongNeeds.teacher.length === 0 && !methods?.on('strong').length
+        mixed && !methods?.actsOn('strong')
           ? null
           : askTeacher(teacher, view.images, strongNeeds.teacher, view.teacher);
       const terms = kdTerms(
-        x,
+        { student: logits, teacher: said?.logits ?? null },
         batch.labels,
         options,
         mixed ? undefined : { student: onStrong.logits, teacher: saidOfStrong!.logits, weight: strong.weight },
@@ -213,7 +223,7 @@ export function distillation(
         if (!mix) throw new TypeError(`${strong.scheme.name} mixes no labels`);
         terms.ce_strong = { value: mixedCrossEntropy(onStrong.logits, batch.labels, mix), weight: strong.weight };
       }
-      add(terms, features, said, 'x');
+      if (said) add(terms, features, said, 'x');
       if (saidOfStrong) add(terms, onStrong, saidOfStrong, 'strong');
       return { terms, logits, measures: view.measures };
     },

@@ -5,9 +5,10 @@ import { z } from 'zod';
 import { errorMessage, UserError } from '../../base/errors.ts';
 import { withFileErrors } from '../../base/files.ts';
 import { datasetInfo } from '../../data/index.ts';
+import { kdDefaults } from '../../distill/objective.ts';
 import { criteria } from '../../distill/pick.ts';
 import type { Config } from '../config.ts';
-import { passes } from '../passes.ts';
+import { epochForwards, type Forwards } from '../passes.ts';
 import { RunFolder } from '../run-folder.ts';
 
 /** Diverged runs record NaN, which is not what zod takes for a number. */
@@ -30,6 +31,8 @@ const epochSchema = z.object({
 
 /** One epoch of a run, as recorded. */
 export type RecordedEpoch = z.output<typeof epochSchema>;
+
+const forwards = z.object({ teacher: whole, student: whole });
 
 const recordSchema = z.object({
   config: z.looseObject({
@@ -55,7 +58,10 @@ const recordSchema = z.object({
   fingerprint: z.object({ id: z.string(), fields: z.record(z.string(), z.unknown()) }),
   versions: z.record(z.string(), z.string()),
   teacher: evaluation.nullable().default(null),
+  forwards: z.object({ train: forwards, init: forwards.nullable() }).optional(),
 });
+
+type RecordedRun = z.output<typeof recordSchema>;
 
 const summarySchema = z.object({
   top1: figure,
@@ -151,18 +157,28 @@ const pick = ({ epoch, test }: RecordedEpoch, chosenOn: 'dev' | 'test'): NonNull
   chosenOn,
 });
 
+/** What an epoch costs where the run did not write it down: with further losses only the run itself could tell. */
+function guess(config: ReadRun['config'], count: number): NonNullable<RecordedRun['forwards']> {
+  const known = (config.methods ?? []).every(({ name }) => name === 'kd');
+  const train = known
+    ? epochForwards({ kd: kdDefaults, ...config } as unknown as Config, count)
+    : { teacher: Number.NaN, student: Number.NaN };
+  return { train, init: null };
+}
+
 /** What an unfinished run is worth so far, and what it cost: up to the last epoch that was measured. */
 function soFar(
-  config: ReadRun['config'],
+  record: RecordedRun,
   { curve, initEpochs, seconds }: ReturnType<typeof readCurve>,
 ): Omit<ComparedRun, 'folder' | 'seed'> {
+  const { config } = record;
   const last = curve.findLast(({ test }) => test !== null);
   const best = curve.findLast(({ test, isBest }) => test !== null && isBest);
   const done = last ? last.epoch + initEpochs : 0;
-  const images = last ? done * trainCount(config, last.step / done) : 0;
-  // What further losses ask of the networks is known once they are made; the run's summary will say it.
-  const known = (config.methods ?? []).every(({ name }) => name === 'kd');
-  const each = known ? passes(config as unknown as Config) : { teacher: Number.NaN, student: Number.NaN };
+  const count = last ? trainCount(config, last.step / done) : 0;
+  const each = record.forwards ?? guess(config, count);
+  const forwards = (network: keyof Forwards): number =>
+    last ? last.epoch * each.train[network] + initEpochs * (each.init?.[network] ?? 0) : 0;
   return {
     finished: false,
     epoch: last?.epoch ?? 0,
@@ -171,9 +187,9 @@ function soFar(
     top5: last?.test?.top5 ?? Number.NaN,
     loss: last?.test?.loss ?? Number.NaN,
     best: best ? pick(best, config.holdout > 0 ? 'dev' : 'test') : null,
-    imagesSeen: images,
-    teacherForwards: Math.round(images * each.teacher),
-    studentForwards: Math.round(images * each.student),
+    imagesSeen: done * count,
+    teacherForwards: forwards('teacher'),
+    studentForwards: forwards('student'),
     seconds: last?.seconds ?? seconds,
   };
 }
@@ -186,7 +202,8 @@ function soFar(
 export function readRun(folder: string): ReadRun {
   const { run, record } = RunFolder.open(folder);
   const file = join(folder, 'config.json');
-  const { config, fingerprint, versions, teacher } = checked(recordSchema, record, file, 'leave this run out');
+  const known = checked(recordSchema, record, file, 'leave this run out');
+  const { config, fingerprint, versions, teacher } = known;
   const recorded = readCurve(run, folder);
   const { curve, initEpochs } = recorded;
   const notes: string[] = [];
@@ -207,7 +224,7 @@ export function readRun(folder: string): ReadRun {
       notes.push(`${folder}: summary.json and the last epoch of metrics.jsonl do not agree`);
     }
   } else {
-    measured = soFar(config, recorded);
+    measured = soFar(known, recorded);
   }
   return { folder, seed: config.seed, ...measured, config, fingerprint, versions, teacher, curve, initEpochs, notes };
 }
