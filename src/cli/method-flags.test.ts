@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { resolveConfig } from '../experiment/config.ts';
 import { methodNames, methodOption, methodWeights, withMethods } from './method-flags.ts';
 
 describe('--method', () => {
@@ -56,6 +57,33 @@ describe('over a configuration', () => {
     expect(file.methods[0]!.options).toEqual({ dim: 64 });
     expect(await withMethods({}, { weight: [['kd', 0.5]] })).toEqual({ methods: [{ name: 'kd', weight: 0.5 }] });
   });
+
+  test("kd's weight and temperature replace those that stand elsewhere in a file; a flag for them does not give way", async () => {
+    const file = { methods: ['crd', 'kd'], kd: { alpha: 1, temperature: 4 } };
+    expect(await withMethods(file, { weight: [['kd', 0.5]], methodOption: [['kd', 'temperature', 2]] })).toEqual({
+      methods: [{ name: 'crd' }, { name: 'kd', weight: 0.5, options: { temperature: 2 } }],
+      kd: { alpha: 0.5, temperature: 2 },
+    });
+    expect(await withMethods(file, { weight: [['kd', 0.5]], alpha: 1 })).toMatchObject({ kd: { alpha: 1 } });
+    // As a run's folder has it, where kd is in use by its weight alone.
+    const checked = { methods: ['crd'], kd: { alpha: 1 } };
+    expect(await withMethods(checked, { weight: [['kd', 2]] })).toEqual({
+      methods: [{ name: 'crd' }, { name: 'kd', weight: 2 }],
+      kd: { alpha: 2 },
+    });
+    await expect(withMethods({ methods: ['crd'], kd: { alpha: 0 } }, { weight: [['kd', 2]] })).rejects.toThrow(
+      'kd is not in use',
+    );
+  });
+
+  test.each(['crd+kd', [{ weight: 1 }], [3], [null]])(
+    '%j in a file is left to the check of the whole',
+    async (methods) => {
+      const file = { data: 'cifar100', model: 'resnet8', teacher: 't.pth', methods } as never;
+      expect(await withMethods(file, { weight: [['crd', 2]] })).toBe(file);
+      expect(() => resolveConfig(file)).toThrow(/^methods/);
+    },
+  );
 
   test('a weight or an option of a method not in use', async () => {
     await expect(withMethods({}, { weight: [['crd', 0.8]] })).rejects.toThrow('--weight crd=0.8: crd is not in use');

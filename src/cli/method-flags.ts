@@ -8,6 +8,9 @@ export interface MethodFlags {
   method?: { name: string; on?: 'x' | 'both' }[];
   weight?: [string, number][];
   methodOption?: [string, string, unknown][];
+  /** Other places for kd's weight and temperature. */
+  alpha?: number;
+  temperature?: number;
 }
 
 /** `crd+kd`, `at@both+kd`: names joined by +, each with the views it acts on where that is not x alone. */
@@ -52,11 +55,16 @@ export function methodOption(text: string, before: [string, string, unknown][] =
  */
 export async function withMethods(
   settings: Partial<ConfigInput>,
-  { method, weight = [], methodOption: options = [] }: MethodFlags,
+  { method, weight = [], methodOption: options = [], alpha, temperature }: MethodFlags,
 ): Promise<Partial<ConfigInput>> {
   if (!method && weight.length === 0 && options.length === 0) return settings;
   const { findLoss } = await import('../distill/losses/index.ts');
   const written = method ?? settings.methods ?? ['kd'];
+  const isNamed = (one: unknown): boolean =>
+    typeof one === 'string' || typeof (one as { name?: unknown } | null)?.name === 'string';
+  // What a file says wrongly is for the check of the whole to tell.
+  if (!Array.isArray(written) || !written.every(isNamed)) return settings;
+  const kd = { ...settings.kd };
   const methods = written.map((one) => {
     const given = typeof one === 'string' ? { name: one } : { ...one };
     return { ...given, name: findLoss(given.name).name } as Exclude<typeof given, string> & {
@@ -72,10 +80,19 @@ export async function withMethods(
       hint: `add it: --method ${[...methods.map((one) => one.name), full].join('+')}`,
     });
   };
-  for (const [name, value] of weight) inUse(`--weight ${name}=${value}`, name).weight = value;
+  // A checked configuration names kd by its weight alone.
+  if (!method && (kd.alpha ?? 0) > 0 && !methods.some(({ name }) => name === 'kd')) methods.push({ name: 'kd' });
+  // kd's weight and temperature have a second place, where a file may have put them; two flags that differ are refused later.
+  for (const [name, value] of weight) {
+    const one = inUse(`--weight ${name}=${value}`, name);
+    one.weight = value;
+    if (one.name === 'kd' && kd.alpha !== undefined && alpha === undefined) kd.alpha = value;
+  }
   for (const [name, key, value] of options) {
     const one = inUse(`--method-option ${name}.${key}`, name);
     one.options = { ...one.options, [key]: value };
+    const again = one.name === 'kd' && key === 'temperature' && kd.temperature !== undefined;
+    if (again && temperature === undefined) kd.temperature = value as number;
   }
-  return { ...settings, methods };
+  return { ...settings, methods, ...(settings.kd ? { kd } : {}) };
 }

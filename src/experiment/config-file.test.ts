@@ -37,6 +37,7 @@ describe('settings come from', () => {
       'deep/er/b.ts',
       `import { defineExperiment } from 'thrive';\nexport default defineExperiment(${body});`,
     ],
+    ["a run's folder", 'run/config.json', JSON.stringify({ config: settings, fingerprint: {}, versions: {} })],
     ['a module that imports another', 'c.ts', `import shared from './a.json';\nexport default { ...shared };`],
   ])('%s', async (_what, name, text) => {
     written('a.json', body);

@@ -16,7 +16,7 @@ function readJson(path: string): unknown {
 
 /**
  * Settings from a file: JSON, or a JavaScript or TypeScript module whose default export is an object (see
- * `defineExperiment`). A module is code and runs as such.
+ * `defineExperiment`). A module is code and runs as such. The config.json of a run's folder is one, too.
  */
 export async function readConfigFile(path: string): Promise<Partial<ConfigInput>> {
   const value =
@@ -26,8 +26,12 @@ export async function readConfigFile(path: string): Promise<Partial<ConfigInput>
       hint: 'export default defineExperiment({ data: …, model: … })',
     });
   }
-  return value as Partial<ConfigInput>;
+  return (isRecord(value) ? value.config : value) as Partial<ConfigInput>;
 }
+
+/** What a run wrote into its folder: its configuration, beside what it was run with. */
+const isRecord = (value: object): value is { config: object } =>
+  'config' in value && 'fingerprint' in value && typeof value.config === 'object' && value.config !== null;
 
 /** The default export; a CommonJS module is its own. */
 const defaultOf = (exported: Record<string, unknown>): unknown => ('default' in exported ? exported.default : exported);

@@ -31,6 +31,23 @@ describe('settings over settings', () => {
       { strong: { scheme: 'cutmix', draw: 'batch', pick: { criterion: 'random', factor: 3 } } },
     ],
     [{ lr: 1 }, { lr: undefined } as Partial<ConfigInput>, { lr: 1 }],
+    [
+      { teachers: [{ checkpoint: 'a' }, { checkpoint: 'b' }], ensemble: 'logits' },
+      { teacher: 'c' },
+      { teacher: { checkpoint: 'c' } },
+    ],
+    // kd's weight and temperature have two places.
+    [
+      { methods: [{ name: 'kd', weight: 2, options: { temperature: 2 } }, 'at'] },
+      { kd: { alpha: 1, temperature: 3 } },
+      { methods: [{ name: 'kd', options: {} }, 'at'], kd: { alpha: 1, temperature: 3 } },
+    ],
+    [
+      { methods: [{ name: 'kd', weight: 2, options: { temperature: 2 } }] },
+      { kd: { gamma: 1 } },
+      { methods: [{ name: 'kd', weight: 2, options: { temperature: 2 } }], kd: { gamma: 1 } },
+    ],
+    [{ methods: ['crd', 'kd'] }, { methods: ['at'] }, { methods: ['at'] }],
   ])('%j and %j', (under, over, merged) => {
     const before = JSON.stringify([under, over]);
     expect(mergeSettings(under, over)).toEqual(merged);

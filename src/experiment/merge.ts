@@ -25,6 +25,21 @@ function merge(under: Dict, over: Dict): Dict {
 const spelledOut = (settings: Settings): Dict =>
   typeof settings.teacher === 'string' ? { ...settings, teacher: { checkpoint: settings.teacher } } : { ...settings };
 
+/** kd's weight and temperature may stand with the methods too: not where they are given anew. */
+function withoutKd(methods: readonly unknown[], kd: Settings['kd'] = {}): unknown[] {
+  return methods.map((method) => {
+    if (!isDict(method) || String(method.name).toLowerCase() !== 'kd') return method;
+    const { weight, options, ...rest } = method;
+    const left = isDict(options) ? { ...options } : options;
+    if (isDict(left) && kd.temperature !== undefined) delete left.temperature;
+    return {
+      ...rest,
+      ...(weight === undefined || kd.alpha !== undefined ? {} : { weight }),
+      ...(left === undefined ? {} : { options: left }),
+    };
+  });
+}
+
 /**
  * `over` wins, setting by setting and on every level: a temperature leaves the weights beside it alone. A schedule of another
  * kind replaces the whole schedule.
@@ -33,7 +48,11 @@ export function mergeSettings(under: Settings, over: Settings): Settings {
   const below = spelledOut(under);
   // One teacher replaces several, and several one.
   if (over.teachers) delete below.teacher;
-  if (over.teacher) delete below.teachers;
+  if (over.teacher) {
+    delete below.teachers;
+    delete below.ensemble;
+  }
+  if (Array.isArray(below.methods) && !over.methods) below.methods = withoutKd(below.methods, over.kd);
   return merge(below, spelledOut(over)) as Settings;
 }
 

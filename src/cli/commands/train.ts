@@ -89,7 +89,10 @@ function addRunFlags(command: Command): Command {
     .option('--reset-head', 'with --init: all but the last linear layer, which is drawn; for weights of other classes')
     .option('--seed <n>', 'everything random follows from it (default: 0)', integer);
   return addEngineFlags(command)
-    .option('--config <file>', 'settings from a TypeScript, JavaScript or JSON file; flags win over it')
+    .option(
+      '--config <file>',
+      "settings from a TypeScript, JavaScript or JSON file, a run's config.json too; flags win over it",
+    )
     .option('--out <folder>', 'run folder (default: a new one under runs/)')
     .option('--resume [folder]', 'continue the run in this folder (or in --out) exactly where it was saved');
 }
@@ -207,8 +210,7 @@ async function configure(task: Task, flags: RunFlags): Promise<{ config: Config;
   const fromFile = flags.config
     ? await (await import('../../experiment/config-file.ts')).readConfigFile(flags.config)
     : {};
-  const merged = await withMethods(mergeSettings(fromFile, settings(task, flags)), flags);
-  const given = scaleEpochs(merged, flags.epochScale);
+  const given = scaleEpochs(mergeSettings(fromFile, settings(task, flags)), flags.epochScale);
   const folder = typeof flags.resume === 'string' ? flags.resume : flags.out;
   if (flags.resume && !folder) {
     throw new UserError('--resume needs the folder of a run', { hint: `thrive ${task} --resume runs/NAME` });
@@ -220,9 +222,10 @@ async function configure(task: Task, flags: RunFlags): Promise<{ config: Config;
         hint: `use thrive ${saved.task} --resume ${folder}`,
       });
     }
-    return { config: continueConfig(saved, { ...given, task }), out: folder, resume: true };
+    const now = await withMethods(mergeSettings(saved, { ...given, task }), flags);
+    return { config: continueConfig(saved, now), out: folder, resume: true };
   }
-  const config = resolveConfig({ ...given, task });
+  const config = resolveConfig({ ...(await withMethods(given, flags)), task });
   const network = modelLabel(config.model).replace(/\.[cm]?[jt]s$/, '');
   const name = `${stamp()}-${task}-${config.data}-${network}-s${config.seed}`;
   return { config, out: folder ?? join('runs', name), resume: false };
