@@ -1,4 +1,4 @@
-/** @file Every distillation loss through whole runs: what trains, what is recorded, stopped in any stage and resumed to the bit. */
+/** @file Every distillation loss through whole runs: what trains, what is recorded; stopped or dead in any stage, it ends with the same bits. */
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -7,10 +7,9 @@ import { losses } from '../src/distill/index.ts';
 import { type ConfigInput, defineExperiment } from '../src/experiment/config.ts';
 import { evaluateCheckpoint } from '../src/experiment/evaluate-checkpoint.ts';
 import type { MethodInput } from '../src/experiment/methods.ts';
-import { type Reporter, type RunSummary, runExperiment } from '../src/experiment/run.ts';
+import { type RunSummary, runExperiment } from '../src/experiment/run.ts';
 import { readSafetensors } from '../src/formats/index.ts';
-import { memory } from '../src/torch/index.ts';
-import { InterruptedError } from '../src/train/loop.ts';
+import { memory, setNumThreads } from '../src/torch/index.ts';
 import { writeTinyData } from './tiny-data.ts';
 
 let root: string;
@@ -18,11 +17,12 @@ let shared: ReturnType<typeof settings>;
 let teacher: RunSummary;
 
 const settings = (dataDir: string) =>
-  defineExperiment({ data: 'fashion-mnist', dataDir, epochs: 1, batchSize: 20, lr: 0.01, seed: 3, threads: 1 });
+  defineExperiment({ data: 'fashion-mnist', dataDir, epochs: 1, batchSize: 10, lr: 0.01, seed: 3, threads: 1 });
 
 beforeAll(async () => {
+  setNumThreads(1);
   root = mkdtempSync(join(tmpdir(), 'thrive-methods-'));
-  shared = settings(writeTinyData(join(root, 'data'), { train: 40, test: 20 }));
+  shared = settings(writeTinyData(join(root, 'data'), { train: 30, test: 10 }));
   teacher = await runExperiment({ ...shared, model: 'resnet8', seed: 7 }, { out: join(root, 'teacher') });
 });
 afterAll(() => rmSync(root, { recursive: true, force: true }));
@@ -54,6 +54,7 @@ interface Line {
   type: 'epoch' | 'step' | 'gradients';
   epoch: number;
   stage?: string;
+  lr?: number;
   test?: { loss: number } | null;
   terms: Record<string, { value: number; weight: number; norm: number; share: number }>;
   train: { loss: number; terms: Record<string, number> };
@@ -64,40 +65,101 @@ const metricsOf = (out: string): Line[] =>
     .split('\n')
     .map((line) => JSON.parse(line) as Line);
 
-/** Run, stopping after so many steps. */
-async function stopAfter(steps: number, settings: ConfigInput, out: string): Promise<void> {
+/** Every number of metrics.jsonl that must agree. */
+const numbersOf = (out: string): unknown[] =>
+  metricsOf(out).map((line) =>
+    JSON.parse(JSON.stringify(line), (key, value: unknown) =>
+      key === 'seconds' || key === 'imagesPerSecond' ? undefined : value,
+    ),
+  );
+
+/** How a session ends early: asked to, with a save, or as a process that is killed, without one. */
+type Ending = readonly [how: 'stop' | 'die', afterSteps: number];
+
+/** Run or continue, to the end or to an early one. */
+async function session(settings: ConfigInput, out: string, ending?: Ending): Promise<RunSummary> {
   const controller = new AbortController();
-  let taken = 0;
-  const reporter: Reporter = { onStep: () => void (++taken === steps && controller.abort()) };
-  await expect(runExperiment(settings, { out, reporter, signal: controller.signal })).rejects.toThrow(InterruptedError);
+  let steps = 0;
+  const onStep = (): void => {
+    if (++steps !== ending?.[1]) return;
+    if (ending[0] === 'die') throw new Error('killed');
+    controller.abort();
+  };
+  return runExperiment(settings, { out, resume: true, reporter: { onStep }, signal: controller.signal });
 }
 
+// Three steps an epoch. Each session continues the one before: ended in a first stage, where there is one, at the boundary, and
+// in the run's own epochs.
+const endings: Record<string, readonly Ending[]> = {
+  ab: [
+    ['stop', 2],
+    ['stop', 1],
+    ['die', 2],
+    ['stop', 2],
+  ],
+  ft: [
+    ['stop', 1],
+    ['die', 4],
+    ['stop', 2],
+    ['die', 1],
+  ],
+  fsp: [
+    ['die', 1],
+    ['stop', 3],
+    ['stop', 1],
+    ['die', 1],
+  ],
+  crd: [
+    ['stop', 2],
+    ['die', 1],
+  ],
+  vid: [
+    ['die', 2],
+    ['stop', 1],
+    ['stop', 1],
+    ['die', 1],
+  ],
+};
+
 describe.each(losses.lossNames)('%s', (name) => {
-  test('trains, is finite, leaves no tensor, and resumes to the bit', { timeout: 120_000 }, async () => {
+  test('trains, is finite, leaves no tensor, and goes on to the same bits', { timeout: 120_000 }, async () => {
     const before = memory().tensors;
-    const run = distilled([methodOf(name)]);
-    const [whole, parts] = [fresh(), fresh()];
-    const summary = await runExperiment(run, { out: whole });
     const twoStage = 'initEpochs' in (options[name] ?? {});
-    // Two steps an epoch: one is in the middle of the first stage, where there is one.
-    for (const steps of twoStage ? [1, 2] : [1]) {
-      const out = steps === 1 ? parts : fresh();
-      await stopAfter(steps, run, out);
-      await runExperiment(run, { out, resume: true });
-      expect(savedOf(join(out, 'last.safetensors'))).toEqual(savedOf(summary.checkpoint));
+    const run = distilled(name === 'fsp' || name === 'crd' ? [methodOf(name), 'kd'] : [methodOf(name)], {
+      // ab's connectors are there where the channels differ.
+      ...(name === 'ab' ? { model: 'resnet8x4' } : {}),
+    });
+    const [whole, parts] = [fresh(), fresh()];
+    const summary = await session(run, whole);
+    for (const ending of endings[name] ?? [['stop', 1] as const]) {
+      await expect(session(run, parts, ending)).rejects.toThrow(ending[0] === 'die' ? 'killed' : /^stopped in epoch/);
+      expect(memory().tensors).toBe(before);
     }
+    await session(run, parts);
+    expect(savedOf(join(parts, 'last.safetensors'))).toEqual(savedOf(summary.checkpoint));
+    expect(numbersOf(parts)).toEqual(numbersOf(whole));
     expect(memory().tensors).toBe(before);
 
     const epochs = metricsOf(whole).filter(({ type }) => type === 'epoch');
     expect(epochs.map(({ stage }) => stage)).toEqual(twoStage ? ['init', 'train'] : ['train']);
+    expect(epochs.map(({ test }) => test !== null)).toEqual(twoStage ? [false, true] : [true]);
     for (const { train, stage } of epochs) {
       expect(Object.values(train.terms).every(Number.isFinite)).toBe(true);
       // The first stage has no cross entropy.
       expect('ce' in train.terms).toBe(stage === 'train');
     }
-    if (twoStage) expect(epochs[0]!.test).toBeNull();
-    expect(summary).toMatchObject({ epochs: 1, initEpochs: twoStage ? 1 : 0, imagesSeen: twoStage ? 80 : 40 });
+    expect(summary).toMatchObject({ epochs: 1, initEpochs: twoStage ? 1 : 0, imagesSeen: twoStage ? 60 : 30 });
+    if (name === 'ft') {
+      expect(epochs[0]!.lr).toBe(0.01);
+      // The paraphraser learns from the teacher alone: the student does not run.
+      expect(summary).toMatchObject({ teacherForwards: 60, studentForwards: 30 });
+    }
   });
+});
+
+test('after its first stage ab learns from the labels: the teacher does not run', async () => {
+  const summary = await session(distilled([methodOf('ab')]), fresh());
+  expect(summary).toMatchObject({ imagesSeen: 60, teacherForwards: 30, studentForwards: 60 });
 });
 
 describe('a run with several', () => {
@@ -106,7 +168,7 @@ describe('a run with several', () => {
     const methods = [methodOf('crd'), { name: 'at', weight: 10, on: 'both' as const }, 'kd'];
     await runExperiment(distilled(methods, { strong: { scheme: 'cutmix' }, gradientEvery: 1 }), { out });
     const lines = metricsOf(out).filter(({ type }) => type === 'gradients');
-    expect(lines).toHaveLength(2);
+    expect(lines).toHaveLength(3);
     for (const { terms } of lines) {
       const at = ['stage1', 'stage2', 'stage3'];
       expect(Object.fromEntries(Object.entries(terms).map(([name, { weight }]) => [name, weight]))).toEqual({
@@ -126,10 +188,12 @@ describe('a run with several', () => {
   });
 
   test('measuring the shares changes nothing that is trained', async () => {
-    const methods = ['at', 'kd'];
     const [never, always] = [fresh(), fresh()];
-    await runExperiment(distilled(methods, { gradientEvery: 0 }), { out: never });
-    await runExperiment(distilled(methods, { gradientEvery: 1 }), { out: always });
+    // With what has a state of its own: memories, running statistics that scoring moves, momentum.
+    const pick = { criterion: 'kl', updateStatistics: true } as const;
+    const run = distilled([methodOf('crd'), { name: 'at', on: 'both' }, 'kd'], { strong: { scheme: 'cutmix', pick } });
+    await runExperiment({ ...run, gradientEvery: 0 }, { out: never });
+    await runExperiment({ ...run, gradientEvery: 1 }, { out: always });
     expect(savedOf(join(always, 'last.safetensors'))).toEqual(savedOf(join(never, 'last.safetensors')));
     expect(metricsOf(never).some(({ type }) => type === 'gradients')).toBe(false);
   });
@@ -161,39 +225,41 @@ describe('several teachers', () => {
     const run = { ...rest, teachers };
     const summary = await runExperiment(run, { out: whole, reporter: { note: (text) => notes.push(text) } });
     expect(notes.filter((note) => note.startsWith('teacher '))).toHaveLength(3);
-    await stopAfter(1, run, parts);
-    await runExperiment(run, { out: parts, resume: true });
+    await expect(session(run, parts, ['stop', 1])).rejects.toThrow(/^stopped in epoch/);
+    await session(run, parts);
     expect(savedOf(join(parts, 'last.safetensors'))).toEqual(savedOf(summary.checkpoint));
     const other = await runExperiment({ ...run, ensemble: 'logits' }, { out: fresh() });
     expect(savedOf(other.checkpoint)).not.toEqual(savedOf(summary.checkpoint));
     expect(other.fingerprint).not.toBe(summary.fingerprint);
   });
-
-  test('have no features to compare', async () => {
-    const { teacher: _one, ...rest } = distilled(['at']);
-    const run = { ...rest, teachers: [{ checkpoint: teacher.checkpoint }, { checkpoint: teacher.checkpoint }] };
-    await expect(runExperiment(run, { out: fresh() })).rejects.toThrow(
-      'at compares features, and the teacher resnet8+resnet8 gives logits only',
-    );
-  });
 });
 
-describe('what a loss refuses', () => {
-  const other = (methods: readonly (string | MethodInput)[], model = 'resnet8x4') =>
-    runExperiment(distilled(methods, { model }), { out: fresh() });
+describe('what a loss refuses, before the data is loaded', () => {
+  async function refused(run: ConfigInput, message: RegExp): Promise<void> {
+    const [out, before] = [fresh(), memory().tensors];
+    const notes: string[] = [];
+    await expect(runExperiment(run, { out, reporter: { note: (text) => notes.push(text) } })).rejects.toThrow(message);
+    expect(notes.filter((note) => /^(loading|teacher) /.test(note))).toEqual([]);
+    expect(existsSync(out)).toBe(false);
+    expect(memory().tensors).toBe(before);
+  }
 
   test('fsp: unequal channels', async () => {
-    await expect(other(['fsp'])).rejects.toThrow(/fsp needs equal channels in both networks/);
+    await refused(distilled(['fsp'], { model: 'resnet8x4' }), /fsp needs equal channels in both networks/);
   });
 
-  test('crd: memory that would not fit, with how much it needs, before anything is measured', async () => {
-    const out = fresh();
-    const notes: string[] = [];
-    const run = distilled([{ name: 'crd', options: { dim: 2 ** 40 } }]);
-    await expect(runExperiment(run, { out, reporter: { note: (text) => notes.push(text) } })).rejects.toThrow(
-      /crd with 40 training samples needs 3\d\d TB, and .* are free/,
-    );
-    expect(notes.some((note) => note.startsWith('teacher '))).toBe(false);
-    expect(existsSync(out)).toBe(false);
+  test('features of several teachers', async () => {
+    const { teacher: _one, ...rest } = distilled(['at']);
+    const run = { ...rest, teachers: [{ checkpoint: teacher.checkpoint }, { checkpoint: teacher.checkpoint }] };
+    await refused(run, /at compares features, and the teacher resnet8\+resnet8 gives logits only/);
+  });
+
+  test('two first stages', async () => {
+    await refused(distilled([methodOf('ab'), methodOf('ft')]), /ab and ft cannot be combined/);
+  });
+
+  test('crd: memory that would not fit, with how much it needs', async () => {
+    const run = distilled([{ name: 'crd', options: { dim: 2 ** 40 } }], { limitTrain: 40 });
+    await refused(run, /crd with 40 training samples needs 3\d\d TB, and .* are free/);
   });
 });
