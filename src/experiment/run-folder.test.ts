@@ -314,6 +314,40 @@ describe('one process at a time', () => {
     expect(existsSync(lock())).toBe(false);
   });
 
+  test('of several processes that come at once to a lock whose owner is gone, one gets it', {
+    timeout: 60_000,
+  }, async () => {
+    const rounds = 400;
+    for (let k = 0; k < rounds; k++) {
+      mkdirSync(join(path, String(k)), { recursive: true });
+      writeFileSync(join(path, String(k), 'run.lock'), `1 12345 elsewhere`);
+    }
+    const url = new URL('./run-lock.ts', import.meta.url).pathname;
+    const jiti = new URL('../../node_modules/jiti/lib/jiti-cli.mjs', import.meta.url).pathname;
+    const script = join(root, 'contend.ts');
+    // All begin each round at the same moment and hold what they get.
+    writeFileSync(
+      script,
+      `import { lockRun } from ${JSON.stringify(url)};
+console.log('ready');
+process.stdin.once('data', (start) => {
+  const held = Array.from({ length: ${rounds} }, (_, k) => {
+    while (Date.now() < Number(start) + 4 * k);
+    try { lockRun(${JSON.stringify(path)} + '/' + k); return 1; } catch { return 0; }
+  });
+  setTimeout(() => { console.log(JSON.stringify(held)); process.exit(); }, 500);
+});`,
+    );
+    const children = [0, 1].map(() => spawn(process.execPath, [jiti, script], { stdio: ['pipe', 'pipe', 'inherit'] }));
+    await Promise.all(children.map(({ stdout }) => once(stdout, 'data')));
+    for (const { stdin } of children) stdin.write(String(Date.now() + 100));
+    const said = await Promise.all(children.map(({ stdout }) => once(stdout, 'data')));
+    const held = said.map(([text]) => JSON.parse(String(text)) as number[]);
+    expect(Array.from({ length: rounds }, (_, k) => held.reduce((sum, of) => sum + of[k]!, 0))).toEqual(
+      Array.from({ length: rounds }, () => 1),
+    );
+  });
+
   const linux = process.platform === 'linux';
   test.skipIf(!linux)(
     `so is one of an earlier process with the same number${linux ? '' : ' (skipped: needs /proc)'}`,

@@ -1,4 +1,4 @@
-import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { linkSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { errorCode, UserError } from '../base/errors.ts';
@@ -26,6 +26,50 @@ function isRunning(pid: number): boolean {
   }
 }
 
+/** Whether the file system is one without hard links. */
+const hasNoLinks = (error: unknown): boolean =>
+  ['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS'].includes(errorCode(error) ?? '');
+
+/** Make the lock, all of it at once: another process must never read half of one. False where there is one. */
+function make(path: string, text: string): boolean {
+  const whole = `${path}.${process.pid}`;
+  try {
+    writeFileSync(whole, text);
+    try {
+      linkSync(whole, path);
+    } catch (error) {
+      if (!hasNoLinks(error)) throw error;
+      writeFileSync(path, text, { flag: 'wx' });
+    }
+    return true;
+  } catch (error) {
+    if (errorCode(error) === 'EEXIST') return false;
+    throw fileError('write', path, error);
+  } finally {
+    rmSync(whole, { force: true });
+  }
+}
+
+/** Remove the lock of an owner that is gone; what another process has put in its place meanwhile goes back. */
+function takeAway(path: string, owner: string): void {
+  const aside = `${path}.${process.pid}`;
+  try {
+    renameSync(path, aside);
+    if (readFileSync(aside, 'utf8') !== owner) {
+      try {
+        linkSync(aside, path);
+      } catch (error) {
+        if (!hasNoLinks(error)) throw error;
+        renameSync(aside, path);
+      }
+    }
+  } catch (error) {
+    if (!['ENOENT', 'EEXIST'].includes(errorCode(error) ?? '')) throw fileError('write', path, error);
+  } finally {
+    rmSync(aside, { force: true });
+  }
+}
+
 /**
  * Keep a second process on this machine out of a run folder. Returns what gives it up again. A process that was killed leaves
  * its lock behind; the next one sees that its owner is gone.
@@ -34,14 +78,8 @@ function isRunning(pid: number): boolean {
  */
 export function lockRun(folder: string): () => void {
   const path = join(folder, 'run.lock');
-  const mine = identity(process.pid);
   for (let tries = 0; ; tries++) {
-    try {
-      writeFileSync(path, mine, { flag: 'wx' });
-      return () => rmSync(path, { force: true });
-    } catch (error) {
-      if (errorCode(error) !== 'EEXIST') throw fileError('write', path, error);
-    }
+    if (make(path, identity(process.pid))) return () => rmSync(path, { force: true });
     let owner = '';
     try {
       owner = readFileSync(path, 'utf8');
@@ -49,11 +87,11 @@ export function lockRun(folder: string): () => void {
       if (errorCode(error) !== 'ENOENT') throw fileError('read', path, error);
     }
     const pid = Number.parseInt(owner, 10);
-    if (tries > 2 || (pid > 0 && isRunning(pid) && owner === identity(pid))) {
+    if (tries > 9 || (pid > 0 && isRunning(pid) && owner === identity(pid))) {
       throw new UserError(`${folder} is being trained by process ${pid}`, {
         hint: `wait for it or stop it; if there is no such run, remove ${path}`,
       });
     }
-    rmSync(path, { force: true });
+    takeAway(path, owner);
   }
 }
