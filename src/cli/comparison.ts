@@ -1,4 +1,5 @@
 /** @file How a comparison reads: table, footnotes, correlations; for the terminal and as Markdown. */
+import { quantity } from '../base/quantity.ts';
 import type { Comparison, Difference, Spread } from '../experiment/compare.ts';
 import { bold, duration, table } from './output.ts';
 
@@ -45,7 +46,9 @@ function footnotes({ rows, differences }: Comparison): Footnote[] {
   const unfinished = rows.flatMap(({ finished }, i) => (finished ? [] : [i]));
   const notes: Omit<Footnote, 'mark'>[] = [];
   if (unfinished.length > 0) {
-    const texts = unfinished.map((i) => `${labels[i]} after ${rows[i]!.epoch} of ${rows[i]!.epochs} epochs`);
+    const texts = unfinished.map(
+      (i) => `${labels[i]} after ${rows[i]!.epoch} of ${quantity(rows[i]!.epochs, 'epoch')}`,
+    );
     notes.push({ text: `unfinished: ${texts.join('; ')}`, rows: unfinished });
   }
   for (const difference of differences.filter(({ kind }) => kind === 'unfair')) {
@@ -172,7 +175,7 @@ function commonLine({ shared, teachers, rows }: Comparison): string {
     data && (limitTrain && limitTrain !== 'all' ? `${data} (${limitTrain} training pictures)` : data),
     model && `student ${model}`,
     teacher && `teacher ${teacher}${score}`,
-    epochs && `${epochs} epochs`,
+    epochs && quantity(Number(epochs), 'epoch'),
     batchSize && `batches of ${batchSize}`,
   ].filter(Boolean);
   return parts.length > 0 && rows.length > 0 ? parts.join(', ') : '';

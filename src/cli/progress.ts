@@ -1,4 +1,5 @@
 /** @file Progress of a run: one line redrawn in a terminal, a plain line every few seconds elsewhere. */
+import { quantity } from '../base/quantity.ts';
 import type { Reporter } from '../experiment/index.ts';
 import { dim, duration } from './output.ts';
 
@@ -83,9 +84,9 @@ export function progress({
       trainCount = count;
       stepEnd = now();
       const sets = `${count} training${devCount ? `, ${devCount} dev` : ''}, ${testCount} test pictures`;
-      const first = initEpochs > 0 ? `${initEpochs} epochs of initialisation, then ` : '';
+      const first = initEpochs > 0 ? `${quantity(initEpochs, 'epoch')} of initialisation, then ` : '';
       const from = epoch > 0 ? `, continuing after epoch ${epoch}` : '';
-      line(`${prefix}${parameters.toLocaleString('en-US')} parameters; ${sets}; ${first}${epochs} epochs${from}`);
+      line(`${prefix}${quantity(parameters, 'parameter')}; ${sets}; ${first}${quantity(epochs, 'epoch')}${from}`);
     },
     onStep(result, { epoch, step, stepsPerEpoch, stage }) {
       const time = now();

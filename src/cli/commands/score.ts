@@ -1,6 +1,8 @@
 /** @file `thrive score`: T. stddev of augmentations under a teacher, before any student is trained. */
+
 import type { Command } from 'commander';
 import { UserError } from '../../base/errors.ts';
+import { quantity } from '../../base/quantity.ts';
 import type { AugmentationScore, SchemeScore } from '../../experiment/index.ts';
 import { positiveInteger } from '../flags.ts';
 import { bold, duration, exitCodes, result, say, table } from '../output.ts';
@@ -15,7 +17,6 @@ interface ScoreFlags extends ViewFlags {
 }
 
 const many = (n: number): string => n.toLocaleString('en-US');
-const count = (n: number, what: string): string => `${many(n)} ${what}${n === 1 ? '' : 's'}`;
 
 async function execute(flags: ScoreFlags): Promise<void> {
   const { data, teacher, teacherModel, epochs, batchSize, group, out } = flags;
@@ -44,7 +45,7 @@ async function execute(flags: ScoreFlags): Promise<void> {
           for (const left of leftOut) say(`left out: ${viewName(left)}; ${left.reason}`);
           const student = forwards.student > 0 ? ` and ${many(forwards.student)} student` : '';
           say(
-            `${count(views.length, 'augmentation')}, ${count(pictures, 'picture')}, ${count(epochs ?? 10, 'epoch')}: at most ${many(forwards.teacher)} teacher${student} forwards`,
+            `${quantity(views.length, 'augmentation')}, ${quantity(pictures, 'picture')}, ${quantity(epochs ?? 10, 'epoch')}: at most ${many(forwards.teacher)} teacher${student} forwards`,
           );
           bar.update(0, pictures * (epochs ?? 10));
         },
@@ -128,7 +129,7 @@ function describe(score: AugmentationScore, title: Title, bars: Bars): string {
     );
   }
   lines.push(
-    `${teacher.model} on ${data}: ${count(pictures, 'picture')}, ${count(epochs, 'epoch')}, batches of ${batchSize}, ${schemes[0]!.vectors} vectors of ${group} steps, one draw a ${draw}`,
+    `${teacher.model} on ${data}: ${quantity(pictures, 'picture')}, ${quantity(epochs, 'epoch')}, batches of ${batchSize}, ${schemes[0]!.vectors} vectors of ${group} steps, one draw a ${draw}`,
     `${many(forwards.teacher)} teacher${student} forwards in ${duration(seconds)}`,
   );
   return lines.join('\n');

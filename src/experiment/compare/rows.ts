@@ -1,4 +1,5 @@
 /** @file Runs to rows: seeds of one experiment averaged, what each row cost, and in what rows differ. */
+import { quantity } from '../../base/quantity.ts';
 import { objectiveLabel, rowLabels } from './label.ts';
 import type { ComparedRun, ReadRun } from './read.ts';
 import {
@@ -76,7 +77,7 @@ export function groupRuns(runs: readonly ReadRun[]): { groups: Group[]; notes: s
     }
     const rest = all.filter((run) => !counted.includes(run));
     for (const run of rest.filter((other) => !other.finished && finished.length > 0)) {
-      notes.push(`${run.folder} is unfinished (${run.epoch} of ${run.epochs} epochs): not counted`);
+      notes.push(`${run.folder} is unfinished (${run.epoch} of ${quantity(run.epochs, 'epoch')}): not counted`);
     }
     const { fields } = all[0]!.fingerprint;
     return { counted, rest, fields, settings: settingsOf(fields) };
@@ -116,7 +117,7 @@ export function compareGroups(groups: readonly Group[], isCompared: Compared): D
 function detail(setting: string, value: unknown): string {
   const shown = show(setting, value);
   if (setting === 'objective') return '';
-  if (setting === 'epochs') return `${shown} epochs`;
+  if (setting === 'epochs') return quantity(Number(value), 'epoch');
   if (['model', 'data', 'precision', 'standard'].includes(setting)) return shown;
   if (setting === 'nesterov') return value === true ? 'nesterov' : 'no nesterov';
   if (setting === 'kd.temperature') return `T ${shown}`;
@@ -215,7 +216,8 @@ export function makeRow(
   if (!finished) {
     flags.unshift({
       setting: 'finished',
-      text: epoch === 0 ? 'unfinished: nothing measured yet' : `unfinished: after ${epoch} of ${epochs} epochs`,
+      text:
+        epoch === 0 ? 'unfinished: nothing measured yet' : `unfinished: after ${epoch} of ${quantity(epochs, 'epoch')}`,
     });
   }
   return {
