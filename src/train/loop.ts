@@ -102,7 +102,7 @@ function withModules(student: ImageModel, { modules }: Task): Map<string, Tensor
   return all;
 }
 
-/** The stage an epoch of the run is in. An `init` stage has its own learning rate, or the run's first one, and no schedule. */
+/** The stage an epoch of the run is in. An `init` stage has its own learning rate, or `lr` as it is given, and no schedule. */
 function stageAt(
   { init }: Task,
   options: TrainOptions & { stepsPerEpoch: number },

@@ -188,12 +188,12 @@ function settings(task: Task, flags: RunFlags): Partial<ConfigInput> {
 }
 
 /** Epochs and milestones, both times `scale` (the paper's long training: 2 and 4). */
-function scaleEpochs(given: Partial<ConfigInput>, scale: number | undefined): Partial<ConfigInput> {
+export function scaleEpochs(given: Partial<ConfigInput>, scale: number | undefined): Partial<ConfigInput> {
   if (scale === undefined) return given;
   if (!(scale > 0)) throw new UserError(`--epoch-scale must be above 0, got ${scale}`);
   const { epochs = 240, schedule } = given;
   const scaled: Partial<ConfigInput> = { ...given, epochs: Math.max(1, Math.round(epochs * scale)) };
-  if (schedule?.kind === 'step' && schedule.milestones) {
+  if (schedule?.kind === 'step' && Array.isArray(schedule.milestones)) {
     scaled.schedule = { ...schedule, milestones: schedule.milestones.map((epoch) => Math.round(epoch * scale)) };
   }
   return scaled;
