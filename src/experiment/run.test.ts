@@ -210,6 +210,25 @@ describe('resuming', () => {
       'cannot continue after 2 epochs and 0 steps: the run has 1 epochs of 3 steps',
     );
   });
+
+  test('a checkpoint that was cut short: what to do is said, and doing it gives the same run', async () => {
+    const out = fresh();
+    const whole = await runExperiment({ ...shared, epochs: 1 }, { out });
+    const tensors = [...readSafetensors(whole.checkpoint).tensors.values()].map(({ data }) => Buffer.from(data));
+    rmSync(join(out, 'summary.json'));
+    writeFileSync(whole.checkpoint, readFileSync(whole.checkpoint).subarray(0, 100_000));
+    const again = () => runExperiment({ ...shared, epochs: 1 }, { out, resume: true });
+    await expect(again()).rejects.toMatchObject({
+      message: expect.stringMatching(/last\.safetensors is not a valid safetensors file/),
+      hint: expect.stringMatching(/^remove .*last\.safetensors to begin the run from its first step$/),
+    });
+    rmSync(whole.checkpoint);
+    await again();
+    expect([...readSafetensors(whole.checkpoint).tensors.values()].map(({ data }) => Buffer.from(data))).toEqual(
+      tensors,
+    );
+    expect(RunFolder.open(out).run.epochs()).toHaveLength(1);
+  });
 });
 
 describe('what is wrong is found before anything is written', () => {
