@@ -90,7 +90,7 @@ async function sizes({ models, classes, imageSize }: BenchModelsFlags): Promise<
 }
 
 const rateText = (rate: number | null | undefined): string =>
-  rate === null || rate === undefined ? '–' : rate < 10 ? rate.toFixed(1) : rate.toFixed(0);
+  rate === null || rate === undefined ? '–' : rate.toFixed(rate < 1 ? 2 : rate < 10 ? 1 : 0);
 const millions = (count: number): string => (count / 1e6).toFixed(count < 1e7 ? 2 : 1);
 
 function cells(rows: Row[], precisions: readonly string[]): { header: string[]; body: string[][] } {
