@@ -185,6 +185,37 @@ describe('thrive bench step', () => {
     ]);
   });
 
+  test('second views are asked for by the names of the script, and divided step by step', async () => {
+    // It times a step more than it is asked for.
+    const script = fake(`
+      const after = (flag) => process.argv[process.argv.indexOf(flag) + 1];
+      const ms = { kd: 100000, cutmix: 200000, pick: 300000, 'kd flip': 400000 };
+      for (const work of new Set([after('--work'), 'kd'])) {
+        console.log(JSON.stringify({ engine: 'other 1.0', recipe: after('--recipe'), work, ms_per_step: ms[work] }));
+      }
+    `);
+    const views = 'none,cutmix,cutmix+pick:kl,flip';
+    const { code, stdout, stderr } = await bench(
+      ...[script, '--rounds', '1', '--precision', 'fp32', '--augment', views, '--json'],
+    );
+    expect(code, stderr).toBe(0);
+    const { rows, ratios } = JSON.parse(stdout) as {
+      rows: { engine: string; work: string; ms: number; rounds: number }[];
+      ratios: { work: string; ratio: number }[];
+    };
+    const works = ['kd', 'kd cutmix', 'kd cutmix+pick:kl', 'kd flip'];
+    const theirs = rows.filter(({ engine }) => engine.startsWith('other'));
+    expect(theirs.map(({ work, ms, rounds }) => [work, ms, rounds])).toEqual([
+      ['kd', 100_000, 4],
+      ['kd cutmix', 200_000, 1],
+      ['kd cutmix+pick:kl', 300_000, 1],
+      ['kd flip', 400_000, 1],
+    ]);
+    const ours = new Map(rows.filter(({ engine }) => !engine.startsWith('other')).map(({ work, ms }) => [work, ms]));
+    expect(ratios.map(({ work }) => work)).toEqual(works);
+    for (const [i, { work, ratio }] of ratios.entries()) expect(ratio).toBe(((i + 1) * 100_000) / ours.get(work)!);
+  });
+
   test.each<[string, string, RegExp]>([
     [
       'fails',
@@ -204,6 +235,7 @@ describe('thrive bench step', () => {
       [['--precision', 'toString'], /--precision must be fp32 or bf16, not 'toString'/],
       [['--against', 'nowhere.py'], /--against nowhere\.py: there is no such file/],
       [['--student', 'resnet9'], /unknown model 'resnet9'/],
+      [['--augment', 'cutmic'], /unknown augmentation 'cutmic'; did you mean 'cutmix'\?/],
       [['--rounds', '0'], /at least 1/],
       [['--device', 'gpu', '--precision', 'fp32'], /unknown device 'gpu'/],
     ] as const) {

@@ -1,8 +1,8 @@
 /** @file What tells a user's code from any other: its file and those of its own that it imports. */
 import { createHash } from 'node:crypto';
-import { readFileSync, statSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import { dirname, extname, relative, resolve, sep } from 'node:path';
-import { fileHash } from './file-hash.ts';
+import { readFileBytes } from '../formats/file-bytes.ts';
 
 /** `import … from './x'`, `export … from './x'`, `import './x'`, `import('./x')`, `require('./x')`. */
 const specifiers = /\b(?:from|import|require)\s*\(?\s*(['"])(\.{1,2}\/[^'"\n]*)\1/g;
@@ -22,20 +22,23 @@ function resolved(specifier: string, from: string): string | undefined {
   return places.find(isFile);
 }
 
-/** The file and, in turn, every file that it imports by a relative path, in alphabetical order. Packages are not followed. */
-function filesOf(entry: string): string[] {
-  const found = new Set<string>();
+const sha256 = (data: string | Uint8Array): string => createHash('sha256').update(data).digest('hex');
+
+/** The SHA-256 of the file and, in turn, of every file that it imports by a relative path. Packages are not followed. */
+function hashesOf(entry: string): Map<string, string> {
+  const found = new Map<string, string>();
   const visit = (path: string): void => {
     if (found.has(path)) return;
-    found.add(path);
+    const { data } = readFileBytes(path);
+    found.set(path, sha256(data));
     if (path.endsWith('.json')) return;
-    for (const [, , specifier] of readFileSync(path, 'utf8').matchAll(specifiers)) {
+    for (const [, , specifier] of new TextDecoder().decode(data).matchAll(specifiers)) {
       const next = resolved(specifier!, path);
       if (next) visit(next);
     }
   };
   visit(entry);
-  return [...found].sort();
+  return found;
 }
 
 /**
@@ -47,12 +50,9 @@ function filesOf(entry: string): string[] {
  */
 export function codeHash(path: string): string {
   const entry = resolve(path);
-  const files = filesOf(entry);
-  if (files.length === 1) return fileHash(entry);
-  const hash = createHash('sha256');
-  for (const file of files) {
-    const name = relative(dirname(entry), file).split(sep).join('/');
-    hash.update(`${fileHash(file)} ${name}\n`);
-  }
-  return hash.digest('hex');
+  const hashes = hashesOf(entry);
+  if (hashes.size === 1) return hashes.get(entry)!;
+  const line = ([file, hash]: [string, string]): string =>
+    `${hash} ${relative(dirname(entry), file).split(sep).join('/')}\n`;
+  return sha256([...hashes].sort().map(line).join(''));
 }

@@ -291,9 +291,25 @@ describe('to', () => {
       expect(net.parameters().every((p) => p.isLeaf)).toBe(true);
     }));
 
+  test('changes the dtype of what is floating point, and of nothing else', () =>
+    tidy(() => {
+      using net = fillModule(new Net());
+      const before = new Map([...net.stateDict()].map(([name, value]) => [name, value.toFloat64Array()]));
+      net.getSubmodule('blocks.0').freeze();
+      const trained = [...net.namedParameters()].filter(([, p]) => p.requiresGrad).map(([name]) => name);
+      net.to({ dtype: 'float64' });
+      for (const [name, value] of net.stateDict()) {
+        expect(value.dtype, name).toBe(name.endsWith('num_batches_tracked') ? 'int64' : 'float64');
+        expect(value.toFloat64Array(), name).toEqual(before.get(name));
+      }
+      expect([...net.namedParameters()].filter(([, p]) => p.requiresGrad).map(([name]) => name)).toEqual(trained);
+      expect(() => net.to({ dtype: 'int64' })).toThrow("a module's dtype must be floating point, not int64");
+    }));
+
   test('frees what it replaces', () => {
     using net = new Net();
     expectNoLeak(() => net.to({ memoryFormat: 'channelsLast' }).to({ memoryFormat: 'contiguous' }));
+    expectNoLeak(() => net.to({ dtype: 'float64' }).to({ dtype: 'float32' }));
   });
 });
 

@@ -1,6 +1,6 @@
 import { UserError } from '../base/errors.ts';
 import { nearest } from '../base/suggest.ts';
-import { keep, type MemoryFormat, noGrad, Tensor, tidy } from '../torch/index.ts';
+import { type DType, isFloating, keep, type MemoryFormat, noGrad, Tensor, tidy } from '../torch/index.ts';
 import type { Stream } from '../torch/random.ts';
 import type { BatchNorm2d } from './batchnorm.ts';
 import type { Conv2d } from './conv.ts';
@@ -236,9 +236,17 @@ export abstract class Module {
     return this;
   }
 
-  /** Move to a device or memory format. Floating point tensors keep their dtype. Do this before making an optimizer. */
-  to(target: { device?: string; memoryFormat?: MemoryFormat }): this {
-    const { memoryFormat, ...rest } = target;
+  /**
+   * Move to a device, memory format or floating point dtype, as PyTorch's: tensors that are not floating point (the batch counters)
+   * keep their dtype. Do this before making an optimizer.
+   *
+   * @throws UserError for a dtype that is not floating point
+   */
+  to(target: { device?: string; memoryFormat?: MemoryFormat; dtype?: DType }): this {
+    const { memoryFormat, dtype, ...rest } = target;
+    if (dtype !== undefined && !isFloating(dtype)) {
+      throw new UserError(`a module's dtype must be floating point, not ${dtype}`);
+    }
     const moved = new Map<Tensor, Tensor>();
     for (const [, module] of this.namedModules()) {
       for (const role of ['parameter', 'buffer'] as const) {
@@ -247,7 +255,8 @@ export abstract class Module {
           if (!next) {
             // channels_last means something for four dimensions only.
             const format = memoryFormat && old.ndim === 4 ? { memoryFormat } : {};
-            next = tidy(() => noGrad(() => old.to({ ...rest, ...format })).detach());
+            const cast = dtype !== undefined && isFloating(old.dtype) ? { dtype } : {};
+            next = tidy(() => noGrad(() => old.to({ ...rest, ...format, ...cast })).detach());
             const trained = old.requiresGrad;
             next = role === 'parameter' ? parameter(next) : buffer(next);
             if (role === 'parameter' && !trained) next.requiresGrad = false;

@@ -1,5 +1,4 @@
 /** @file `thrive score`: T. stddev of augmentations under a teacher, before any student is trained. */
-
 import type { Command } from 'commander';
 import { UserError } from '../../base/errors.ts';
 import { quantity } from '../../base/quantity.ts';
