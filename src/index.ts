@@ -4,10 +4,11 @@
  */
 export * from './augment/index.ts';
 export { UserError } from './base/errors.ts';
+export * from './compare/index.ts';
+export * from './config/index.ts';
 export { batchCount, epochOrder, type TensorSet, toTensorSet } from './data/batches.ts';
 export * from './data/index.ts';
 export * from './distill/index.ts';
-export * from './experiment/index.ts';
 export {
   EventWriter,
   readPth,
@@ -20,10 +21,13 @@ export {
   writeSafetensors,
 } from './formats/index.ts';
 export * from './models/index.ts';
+export * from './networks/index.ts';
 export * as nn from './nn/index.ts';
 export { initialize, Module, SGD } from './nn/index.ts';
 export { type Precision, withPrecision } from './nn/precision.ts';
 export { exportOnnx, type OnnxOptions } from './onnx/index.ts';
+export * from './run/index.ts';
+export * from './score/index.ts';
 export * from './torch/index.ts';
 export { type Stream, stream } from './torch/random.ts';
 export * from './train/index.ts';

@@ -9,11 +9,10 @@ import { readFacts } from '../examples/browser/metadata.js';
 // @ts-expect-error: plain JavaScript
 import { serve } from '../examples/browser/serve.mjs';
 import { normalizeImages } from '../src/augment/index.ts';
-import { datasetInfo, loadDataset } from '../src/data/index.ts';
-import { normalizationOf } from '../src/experiment/data.ts';
-import { loadNetwork } from '../src/experiment/load-network.ts';
-import { toMetadata } from '../src/experiment/onnx-metadata.ts';
+import { datasetInfo, loadDataset, normalizationOf } from '../src/data/index.ts';
 import { createModel, type ImageModel } from '../src/models/index.ts';
+import { loadNetwork } from '../src/networks/load-network.ts';
+import { toMetadata } from '../src/networks/onnx-metadata.ts';
 import { exportOnnx } from '../src/onnx/index.ts';
 import { encodePng } from '../src/plot/png.ts';
 import { noGrad, ops, tensor, tidy } from '../src/torch/index.ts';

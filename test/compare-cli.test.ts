@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { UserError } from '../src/base/errors.ts';
-import { compareRuns } from '../src/experiment/index.ts';
+import { compareRuns } from '../src/compare/index.ts';
 import { thrive } from './cli.ts';
 import { distilled, type FakeRun, writeRun, writeRuns } from './run-folders.ts';
 import { elements, parseXml } from './xml.ts';

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { UserError } from '../src/base/errors.ts';
-import { compareRuns } from '../src/experiment/index.ts';
+import { compareRuns } from '../src/compare/index.ts';
 import { distilled, type FakeRun, writeRun, writeRuns } from './run-folders.ts';
 
 let root: string;

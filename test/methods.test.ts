@@ -3,12 +3,12 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { type ConfigInput, defineExperiment } from '../src/config/config.ts';
+import type { MethodInput } from '../src/config/methods.ts';
 import { losses } from '../src/distill/index.ts';
-import { type ConfigInput, defineExperiment } from '../src/experiment/config.ts';
-import { evaluateCheckpoint } from '../src/experiment/evaluate-checkpoint.ts';
-import type { MethodInput } from '../src/experiment/methods.ts';
-import { type RunSummary, runExperiment } from '../src/experiment/run.ts';
 import { readSafetensors } from '../src/formats/index.ts';
+import { evaluateCheckpoint } from '../src/networks/evaluate-checkpoint.ts';
+import { type RunSummary, runExperiment } from '../src/run/run.ts';
 import { memory, setNumThreads } from '../src/torch/index.ts';
 import { writeTinyData } from './tiny-data.ts';
 

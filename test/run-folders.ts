@@ -1,13 +1,7 @@
 /** @file Run folders for tests of what reads them, written without training. */
 import { join } from 'node:path';
-import {
-  type Config,
-  type ConfigInput,
-  fingerprint,
-  RunFolder,
-  type RunRecord,
-  resolveConfig,
-} from '../src/experiment/index.ts';
+import { type Config, type ConfigInput, fingerprint, resolveConfig } from '../src/config/index.ts';
+import { RunFolder, type RunRecord } from '../src/run/index.ts';
 
 export interface FakeRun {
   settings?: Partial<ConfigInput>;

@@ -3,7 +3,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { AugmentationScore } from '../src/experiment/index.ts';
+import type { AugmentationScore } from '../src/score/index.ts';
 import { start, thrive } from './cli.ts';
 import { writeTinyData } from './tiny-data.ts';
 import { writeTinyNetwork } from './tiny-network.ts';

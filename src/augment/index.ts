@@ -18,4 +18,11 @@ export {
   schemeNames,
   schemes,
 } from './schemes.ts';
-export { type CropFlip, drawCropFlip, gatherCropFlip, noCropFlip, type StandardOptions } from './standard.ts';
+export {
+  type CropFlip,
+  drawCropFlip,
+  gatherCropFlip,
+  noCropFlip,
+  type StandardOptions,
+  standardOptions,
+} from './standard.ts';

@@ -3,6 +3,8 @@
  * RandomHorizontalFlip), each sample with its own draw. Works on uint8 pictures, before normalisation.
  */
 
+import { UserError } from '../base/errors.ts';
+import type { DatasetInfo } from '../data/registry.ts';
 import { arange, ops, Tensor, tensor, tidy } from '../torch/index.ts';
 import { native } from '../torch/native.ts';
 import { stream } from '../torch/random.ts';
@@ -73,4 +75,24 @@ export function gatherCropFlipPlain(images: Tensor, index: Int32Array, draws: Cr
     const channel = range(channels).view([1, -1, 1, 1]);
     return ops.index(padded, [sample, channel, rows.view([-1, 1, height, 1]), mirrored.view([-1, 1, 1, width])]);
   });
+}
+
+/**
+ * The standard augmentation of a data set, as the configuration asks for it.
+ *
+ * @throws UserError where pictures are to be flipped and nothing else, but a flipped one would be of another class
+ */
+export function standardOptions(
+  config: { standard: 'crop+flip' | 'crop' | 'flip' | 'none' },
+  info: Pick<DatasetInfo, 'title' | 'padding' | 'flip'>,
+): StandardOptions {
+  if (config.standard === 'flip' && !info.flip) {
+    throw new UserError(`--base-augment flip: a mirrored picture of ${info.title} is of another class`, {
+      hint: 'choose crop or none',
+    });
+  }
+  const crop = config.standard === 'crop+flip' || config.standard === 'crop';
+  // A mirrored digit is another character: sets that say so are never flipped.
+  const flip = (config.standard === 'crop+flip' || config.standard === 'flip') && info.flip;
+  return { padding: crop ? info.padding : 0, flip };
 }

@@ -1,6 +1,6 @@
 /** @file How a comparison reads: table, footnotes, correlations; for the terminal and as Markdown. */
 import { quantity } from '../base/quantity.ts';
-import type { Comparison, Difference, Spread } from '../experiment/compare.ts';
+import type { Comparison, Difference, Spread } from '../compare/compare.ts';
 import { bold, duration, table } from './output.ts';
 
 export type Style = 'terminal' | 'markdown';

@@ -2,7 +2,7 @@
 /** @file The `thrive` command. Imports no engine: each command loads what it needs when it runs, so --help is instant. */
 import { Command, CommanderError } from 'commander';
 import { errorCode } from '../base/errors.ts';
-import { packageVersion } from '../experiment/version.ts';
+import { packageVersion } from '../base/version.ts';
 import { registerBench } from './commands/bench.ts';
 import { registerCompare } from './commands/compare.ts';
 import { registerData } from './commands/data.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { resolveConfig } from '../experiment/config.ts';
+import { resolveConfig } from '../config/config.ts';
 import { methodNames, methodOption, methodWeights, withMethods } from './method-flags.ts';
 
 describe('--method', () => {

@@ -1,7 +1,7 @@
 /** @file `--method`, `--weight` and `--method-option`: losses on the command line, over those of a configuration file. */
 import { InvalidArgumentError } from 'commander';
 import { UserError } from '../base/errors.ts';
-import type { ConfigInput } from '../experiment/index.ts';
+import type { ConfigInput } from '../config/index.ts';
 import { number } from './flags.ts';
 
 export interface MethodFlags {

@@ -1,6 +1,6 @@
 /** @file Progress of a run: one line redrawn in a terminal, a plain line every few seconds elsewhere. */
 import { quantity } from '../base/quantity.ts';
-import type { Reporter } from '../experiment/index.ts';
+import type { Reporter } from '../run/index.ts';
 import { dim, duration } from './output.ts';
 
 type Stream = { isTTY?: boolean; columns?: number; write(text: string): unknown };

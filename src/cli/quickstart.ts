@@ -1,11 +1,12 @@
 /** @file What `thrive quickstart` does: three runs sized for this machine, and a table. */
 import { join } from 'node:path';
 import { UserError } from '../base/errors.ts';
+import { defineExperiment } from '../config/index.ts';
 import { datasetInfo, getDataset, loadDataset } from '../data/index.ts';
-import { defineExperiment, type RunSummary, runExperiment } from '../experiment/index.ts';
 import { createModel } from '../models/index.ts';
 import { SGD } from '../nn/index.ts';
 import type { Precision } from '../nn/precision.ts';
+import { type RunSummary, runExperiment } from '../run/index.ts';
 import { bf16Support } from '../torch/cpu.ts';
 import { defaultThreads, setNumThreads, tensor, zeros } from '../torch/index.ts';
 import { prefersChannelsLast } from '../train/layout.ts';

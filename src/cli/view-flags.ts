@@ -1,6 +1,6 @@
 /** @file The flags of commands that show or score augmentations. */
 import type { Command } from 'commander';
-import type { JudgeOptions } from '../experiment/index.ts';
+import type { JudgeOptions } from '../score/index.ts';
 import { integer, number, positiveInteger } from './flags.ts';
 import { say } from './output.ts';
 

@@ -8,6 +8,15 @@ export {
   type Split,
   subset,
 } from './image-set.ts';
-export { DATASETS, type DatasetInfo, datasetInfo, type LoadOptions, loadDataset, type Rgb } from './registry.ts';
+export { loadSplit } from './load-split.ts';
+export {
+  DATASETS,
+  type DatasetInfo,
+  datasetInfo,
+  type LoadOptions,
+  loadDataset,
+  normalizationOf,
+  type Rgb,
+} from './registry.ts';
 export { generateSynthetic } from './synthetic.ts';
 export type { Progress } from './transfer.ts';

@@ -96,6 +96,12 @@ export const DATASETS: Readonly<Record<string, DatasetInfo>> = {
   },
 };
 
+/** How a dataset's images are normalised: mean and standard deviation a channel. */
+export const normalizationOf = ({ mean, std }: Pick<DatasetInfo, 'mean' | 'std'>): { mean: Rgb; std: Rgb } => ({
+  mean,
+  std,
+});
+
 const plain = (name: string): string => name.toLowerCase().replace(/[-_ ]/g, '');
 
 /** The dataset of a name; case, '-' and '_' do not matter. @throws UserError that names the nearest one */

@@ -1,6 +1,6 @@
 /** @file What an .onnx file says of itself: inputs, outputs, metadata. Reads no weights and needs no runtime. */
 import { errorMessage, UserError } from '../base/errors.ts';
-import { readFileBytes } from './file-bytes.ts';
+import { readFileBytes } from '../base/file-bytes.ts';
 import { decodeModel, type OnnxModel, type OnnxValueInfo, onnxTypeName } from './onnx-schema.ts';
 
 /** A size of a tensor: a number, the name of one that is open, or null where the file says neither. */

@@ -2,11 +2,13 @@
  * The form of torch.save before PyTorch 1.6: five pickles (magic number, protocol version, system, the object, the storage
  * keys), then each storage: a 64-bit element count and its bytes. https://github.com/pytorch/pytorch _legacy_load
  */
+
 import { UserError } from '../base/errors.ts';
+import { byteText } from '../base/quantity.ts';
 import { unpickle } from './pickle.ts';
 import type { PickleGlobal } from './pickle-values.ts';
 import { type StorageRef, TensorBuilder } from './pth-tensors.ts';
-import { bytesPerElement, byteText, printable, shown } from './stored.ts';
+import { bytesPerElement, printable, shown } from './stored.ts';
 
 const magic = 0x1950a86a20f9469cfc6cn;
 const protocol = 1001;

@@ -4,11 +4,11 @@
  */
 
 import { UserError } from '../base/errors.ts';
+import { byteText } from '../base/quantity.ts';
 import { canonicalPath, plainGlobals, refusedGlobal } from './pickle-globals.ts';
 import { PickledObject, PickleGlobal, PickleProblem } from './pickle-values.ts';
 import {
   bytesPerElement,
-  byteText,
   elementCount,
   printable,
   type StoredDType,

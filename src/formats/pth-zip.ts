@@ -2,12 +2,14 @@
  * The zip form of torch.save (PyTorch 1.6 and later): NAME/data.pkl, NAME/data/KEY, NAME/version, NAME/byteorder, all
  * stored without compression. https://github.com/pytorch/pytorch caffe2/serialize/inline_container.h
  */
+
 import { crc32 } from 'node:zlib';
 import yauzl, { type Entry, type ZipFile } from 'yauzl';
 import { errorMessage, UserError } from '../base/errors.ts';
+import { byteText } from '../base/quantity.ts';
 import { unpickle } from './pickle.ts';
 import { TensorBuilder } from './pth-tensors.ts';
-import { bytesPerElement, byteText, printable } from './stored.ts';
+import { bytesPerElement, printable } from './stored.ts';
 
 /** PyTorch's kMaxSupportedFileFormatVersion. */
 const newestVersion = 10;

@@ -1,5 +1,5 @@
 import { UserError } from '../base/errors.ts';
-import { readFileBytes } from './file-bytes.ts';
+import { readFileBytes } from '../base/file-bytes.ts';
 import { readLegacyCheckpoint } from './pth-legacy.ts';
 import { readZipCheckpoint } from './pth-zip.ts';
 import { parseSafetensors } from './safetensors.ts';

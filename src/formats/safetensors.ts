@@ -2,13 +2,14 @@
  * safetensors: 8 bytes header length, a JSON header, the tensors' bytes. https://github.com/huggingface/safetensors#format
  * Stricter than the reference where that costs nobody a real file: no unknown fields, at most 64 dimensions.
  */
+
 import { UserError } from '../base/errors.ts';
+import { readFileBytes } from '../base/file-bytes.ts';
 import { writeFileAtomic } from '../base/files.ts';
-import { readFileBytes } from './file-bytes.ts';
+import { byteText } from '../base/quantity.ts';
 import { type Header, HeaderProblem, parseHeader } from './safetensors-header.ts';
 import {
   bytesPerElement,
-  byteText,
   checkStored,
   elementCount,
   maxRank,

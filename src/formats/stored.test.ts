@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
+import { byteText } from '../base/quantity.ts';
 import {
   bytesPerElement,
-  byteText,
   checkStored,
   elementCount,
   halfToNumber,

@@ -1,4 +1,5 @@
 import { UserError } from '../base/errors.ts';
+import { byteText } from '../base/quantity.ts';
 
 /** Element types a weights file may hold; the names are PyTorch's. */
 export type StoredDType =
@@ -146,9 +147,4 @@ export function shown(value: unknown): string {
   if (Array.isArray(value)) return `a list of ${value.length}`;
   if (value instanceof Map) return 'a dict';
   return isStoredTensor(value) ? 'a tensor' : 'an object';
-}
-
-/** A byte count for a message. */
-export function byteText(count: number | bigint): string {
-  return `${count.toLocaleString('en-US')} ${count === 1 || count === 1n ? 'byte' : 'bytes'}`;
 }

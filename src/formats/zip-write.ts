@@ -2,9 +2,10 @@
  * A zip file of stored (uncompressed) entries whose data are aligned, as PyTorch lays them out so that they can be mapped
  * into memory: padding goes into an extra field with id 'FB'. PKWARE APPNOTE 4.3; caffe2/serialize/inline_container.cc.
  */
+
 import { crc32 } from 'node:zlib';
 import { UserError } from '../base/errors.ts';
-import { byteText } from './stored.ts';
+import { byteText } from '../base/quantity.ts';
 
 const alignment = 64;
 /** 1 January 1980, the first day the format knows: the same content gives the same bytes on any day. */

@@ -5,7 +5,7 @@
  */
 import { z } from 'zod';
 import { UserError } from '../base/errors.ts';
-import { readFileBytes } from '../formats/file-bytes.ts';
+import { readFileBytes } from '../base/file-bytes.ts';
 import { readSafetensors, readSafetensorsMetadata, type StoredTensors, writeSafetensors } from '../formats/index.ts';
 import type { Module, SGD } from '../nn/index.ts';
 import { tidy } from '../torch/index.ts';

@@ -36,8 +36,8 @@ export function registerBench(program: Command): void {
       'after',
       '\nExamples:\n  thrive bench step\n  thrive bench step --method crd+kd --precision fp32\n  thrive bench step --augment none,cutmix,cutmix+pick:kl\n  npm run bench -- step --against torch_reference.py --python /usr/bin/python3',
     )
-    .action(async (flags: import('../bench-step.ts').BenchFlags) => {
-      const { benchStep } = await import('../bench-step.ts');
+    .action(async (flags: import('../bench/step.ts').BenchFlags) => {
+      const { benchStep } = await import('../bench/step.ts');
       await benchStep(flags);
     });
   bench
@@ -58,8 +58,8 @@ export function registerBench(program: Command): void {
       'after',
       '\nExamples:\n  thrive bench models\n  thrive bench models --models resnet20,./my-net.ts --precision fp32,bf16 --batch-size 32',
     )
-    .action(async (flags: import('../bench-models.ts').BenchModelsFlags) => {
-      const { benchModels } = await import('../bench-models.ts');
+    .action(async (flags: import('../bench/models.ts').BenchModelsFlags) => {
+      const { benchModels } = await import('../bench/models.ts');
       await benchModels(flags);
     });
   bench
@@ -78,8 +78,8 @@ export function registerBench(program: Command): void {
     .option('--markdown', 'print the table for a page')
     .option('--json', 'print one JSON object')
     .addHelpText('after', '\nExamples:\n  thrive bench methods\n  thrive bench methods --methods crd,crd+kd --steps 20')
-    .action(async (flags: import('../bench-methods.ts').BenchMethodsFlags) => {
-      const { benchMethods } = await import('../bench-methods.ts');
+    .action(async (flags: import('../bench/methods.ts').BenchMethodsFlags) => {
+      const { benchMethods } = await import('../bench/methods.ts');
       await benchMethods(flags);
     });
 }

@@ -2,7 +2,7 @@
 import { styleText } from 'node:util';
 import type { Command } from 'commander';
 import { UserError } from '../../base/errors.ts';
-import type { Comparison } from '../../experiment/compare.ts';
+import type { Comparison } from '../../compare/compare.ts';
 import type { LineChart } from '../../plot/chart.ts';
 import { names } from '../flags.ts';
 import { colour, result, say } from '../output.ts';
@@ -78,7 +78,7 @@ async function execute(folders: string[], flags: CompareFlags): Promise<void> {
     throw new UserError('--json and --markdown are two forms of the same result', { hint: 'choose one' });
   checkOutputFile('--svg', svg, 'curves.svg');
   checkOutputFile('--scatter', scatterFile, 'stddev.svg');
-  const { compareRuns } = await import('../../experiment/compare.ts');
+  const { compareRuns } = await import('../../compare/compare.ts');
   const comparison = compareRuns(folders, { vary, metric, score });
   for (const note of comparison.notes) say(`note: ${note}`);
 

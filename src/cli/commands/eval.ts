@@ -10,7 +10,7 @@ interface EvalFlags extends DataFlags, EngineFlags {
 }
 
 async function execute(path: string, flags: EvalFlags): Promise<void> {
-  const { evaluateCheckpoint } = await import('../../experiment/evaluate-checkpoint.ts');
+  const { evaluateCheckpoint } = await import('../../networks/evaluate-checkpoint.ts');
   const { evaluationProgress } = await import('../progress.ts');
   const { split, precision = 'fp32' } = flags;
   if (split !== 'test' && split !== 'train') throw new UserError(`--split must be test or train, not '${split}'`);

@@ -13,7 +13,7 @@ interface ExportFlags {
 }
 
 async function execute(checkpoint: string, flags: ExportFlags): Promise<void> {
-  const { exportCheckpoint } = await import('../../experiment/export-network.ts');
+  const { exportCheckpoint } = await import('../../networks/export-network.ts');
   const written = await exportCheckpoint(checkpoint, flags);
   for (const note of written.notes ?? []) say(note);
   result(flags.json, written, () => {

@@ -14,7 +14,7 @@ interface ImportFlags {
 }
 
 async function execute(path: string, flags: ImportFlags): Promise<void> {
-  const { importWeights } = await import('../../experiment/import-weights.ts');
+  const { importWeights } = await import('../../networks/import-weights.ts');
   const imported = await importWeights(path, flags);
   const { model, classes, parameters, file, data, recognized, fileClasses, resetHead } = imported;
   if (recognized) say(`recognised ${model} with ${fileClasses} classes by the names and shapes of its weights`);

@@ -20,8 +20,8 @@ const grouped = (count: number): string => count.toLocaleString('en-US');
 
 async function measureAll(references: readonly string[], flags: ModelsFlags): Promise<Row[]> {
   const { modelRow, modelNames, summary } = await import('../../models/index.ts');
-  const { checkModel } = await import('../../experiment/model-reference.ts');
-  const { modelSource } = await import('../../experiment/model-source.ts');
+  const { checkModel } = await import('../../networks/model-reference.ts');
+  const { modelSource } = await import('../../networks/model-source.ts');
   const { classes, imageSize } = flags;
   const asked = references.length > 0 ? references : modelNames;
   for (const reference of asked) checkModel(reference);

@@ -2,7 +2,7 @@
 import type { Command } from 'commander';
 import { UserError } from '../../base/errors.ts';
 import { quantity } from '../../base/quantity.ts';
-import type { AugmentationScore, SchemeScore } from '../../experiment/index.ts';
+import type { AugmentationScore, SchemeScore } from '../../score/index.ts';
 import { positiveInteger } from '../flags.ts';
 import { bold, duration, exitCodes, result, say, table } from '../output.ts';
 import { checkOutputFile } from '../output-file.ts';
@@ -26,8 +26,8 @@ async function execute(flags: ScoreFlags): Promise<void> {
   }
   // Hours of work must not end at a path that cannot be written.
   checkOutputFile('--out', out, 'scores.json');
-  const { scoreAugmentations } = await import('../../experiment/score.ts');
-  const { viewName } = await import('../../experiment/views.ts');
+  const { scoreAugmentations } = await import('../../score/score.ts');
+  const { viewName } = await import('../../score/views.ts');
   const { interruptible } = await import('../interrupt.ts');
   const { pictureProgress } = await import('../progress.ts');
   const bar = pictureProgress('scoring');
@@ -61,7 +61,7 @@ async function execute(flags: ScoreFlags): Promise<void> {
     process.exitCode = exitCodes.interrupted;
   }
   const { bars } = await import('../../plot/bars.ts');
-  const { viewTitle } = await import('../../experiment/views.ts');
+  const { viewTitle } = await import('../../score/views.ts');
   result(flags.json, score, () => describe(score, viewTitle, bars));
   if (out !== undefined) {
     const { writeFileAtomic } = await import('../../base/files.ts');
@@ -71,7 +71,7 @@ async function execute(flags: ScoreFlags): Promise<void> {
 }
 
 type Bars = typeof import('../../plot/bars.ts').bars;
-type Title = typeof import('../../experiment/views.ts').viewTitle;
+type Title = typeof import('../../score/views.ts').viewTitle;
 
 const figure = (value: number): string => value.toFixed(6);
 

@@ -27,7 +27,7 @@ async function execute(flags: ShowFlags): Promise<void> {
   }
   if (!/\.png$/i.test(out)) throw new UserError(`--out ${out}: the sheet is a PNG`, { hint: 'name it FILE.png' });
   checkOutputFile('--out', out, 'augment.png');
-  const { augmentSheet } = await import('../../experiment/augment-sheet.ts');
+  const { augmentSheet } = await import('../../score/augment-sheet.ts');
   const { writeFileAtomic } = await import('../../base/files.ts');
   const {
     png,

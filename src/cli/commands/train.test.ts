@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { type ConfigInput, resolveConfig } from '../../experiment/config.ts';
+import { type ConfigInput, resolveConfig } from '../../config/config.ts';
 import { scaleEpochs } from './train.ts';
 
 const data = { data: 'cifar100', model: 'resnet20' };

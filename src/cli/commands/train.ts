@@ -2,7 +2,8 @@
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import { UserError } from '../../base/errors.ts';
-import type { Config, ConfigInput, RunSummary } from '../../experiment/index.ts';
+import type { Config, ConfigInput } from '../../config/index.ts';
+import type { RunSummary } from '../../run/index.ts';
 import {
   addDataFlags,
   addEngineFlags,
@@ -203,13 +204,11 @@ const stamp = (): string => new Date().toISOString().slice(0, 19).replace('T', '
 
 /** What a command line, its configuration file and the run to resume add up to. */
 async function configure(task: Task, flags: RunFlags): Promise<{ config: Config; out: string; resume: boolean }> {
-  const { resolveConfig } = await import('../../experiment/config.ts');
-  const { continueConfig, mergeSettings } = await import('../../experiment/merge.ts');
-  const { modelLabel } = await import('../../experiment/model-reference.ts');
-  const { RunFolder } = await import('../../experiment/run-folder.ts');
-  const fromFile = flags.config
-    ? await (await import('../../experiment/config-file.ts')).readConfigFile(flags.config)
-    : {};
+  const { resolveConfig } = await import('../../config/config.ts');
+  const { continueConfig, mergeSettings } = await import('../../config/merge.ts');
+  const { modelLabel } = await import('../../networks/model-reference.ts');
+  const { RunFolder } = await import('../../run/run-folder.ts');
+  const fromFile = flags.config ? await (await import('../../config/config-file.ts')).readConfigFile(flags.config) : {};
   const given = scaleEpochs(mergeSettings(fromFile, settings(task, flags)), flags.epochScale);
   const folder = typeof flags.resume === 'string' ? flags.resume : flags.out;
   if (flags.resume && !folder) {
@@ -238,7 +237,7 @@ async function execute(task: Task, flags: RunFlags): Promise<void> {
   const { config, out, resume } = await configure(task, flags);
   const { progress } = await import('../progress.ts');
   const { interruptible } = await import('../interrupt.ts');
-  const { runExperiment } = await import('../../experiment/run.ts');
+  const { runExperiment } = await import('../../run/run.ts');
   const reporter = progress(config);
   try {
     const summary = await interruptible(

@@ -1,0 +1,24 @@
+import { UserError } from '../base/errors.ts';
+import { type ImageSet, limitPerClass } from './image-set.ts';
+import { datasetInfo, loadDataset } from './registry.ts';
+
+/** One split of a data set, limited as asked. `flag` is what the limit is called, for the error. */
+export function loadSplit(
+  config: { data: string; dataDir?: string | undefined },
+  split: 'train' | 'test',
+  limit?: number,
+  flag = `--limit-${split}`,
+): ImageSet {
+  const tooMany = (count: number): UserError =>
+    new UserError(`${flag} ${limit}: ${config.data} has ${count} ${split} pictures`);
+  const { count } = datasetInfo(config.data);
+  if (limit !== undefined && config.data === 'synthetic') {
+    // Its classes take turns, so that the limited set is the beginning, and no more need be generated.
+    if (limit > count[split]) throw tooMany(count[split]);
+    return loadDataset(config.data, { split, count: limit });
+  }
+  const set = loadDataset(config.data, { split, ...(config.dataDir ? { dir: config.dataDir } : {}) });
+  if (limit === undefined) return set;
+  if (limit > set.count) throw tooMany(set.count);
+  return limitPerClass(set, limit);
+}

@@ -1,7 +1,0 @@
-import { createHash } from 'node:crypto';
-import { readFileBytes } from '../formats/file-bytes.ts';
-
-/** SHA-256 of a file, in hexadecimal. */
-export function fileHash(path: string): string {
-  return createHash('sha256').update(readFileBytes(path).data).digest('hex');
-}

@@ -1,0 +1,82 @@
+import { UserError } from '../base/errors.ts';
+import { type TensorSet, toTensorSet } from '../data/batches.ts';
+import { datasetInfo, loadSplit, normalizationOf } from '../data/index.ts';
+import { type Precision, withPrecision } from '../nn/precision.ts';
+import { checkDevice, defaultThreads, setNumThreads } from '../torch/index.ts';
+import { checkpointNetwork } from '../train/checkpoint.ts';
+import { type Evaluation, evaluate } from '../train/evaluate.ts';
+import { prefersChannelsLast } from '../train/layout.ts';
+import { loadNetwork } from './load-network.ts';
+import { checkModel, modelLabel } from './model-reference.ts';
+
+export interface EvaluateCheckpointOptions {
+  /** Data set; a checkpoint written here knows what it was trained on. */
+  data?: string;
+  dataDir?: string;
+  split?: 'train' | 'test';
+  limitTest?: number;
+  /** Architecture, or a file that exports the network; checkpoints written here say it themselves. */
+  model?: string;
+  batchSize?: number;
+  device?: string;
+  precision?: Precision;
+  threads?: number;
+  onProgress?: (done: number, total: number) => void;
+  /** What the person should know beside the numbers. */
+  onNote?: (text: string) => void;
+}
+
+export interface CheckpointScore extends Evaluation {
+  checkpoint: string;
+  model: string;
+  data: string;
+  split: 'train' | 'test';
+  precision: Precision;
+}
+
+/**
+ * Load a checkpoint and measure it on a data set.
+ *
+ * @example
+ * const { top1 } = await evaluateCheckpoint('runs/student/last.safetensors');
+ * @throws UserError for a file, architecture or data set that does not fit
+ */
+export async function evaluateCheckpoint(
+  path: string,
+  options: EvaluateCheckpointOptions = {},
+): Promise<CheckpointScore> {
+  const { split = 'test', precision = 'fp32', threads = defaultThreads() } = options;
+  if (options.model) checkModel(options.model);
+  const data = options.data ?? checkpointNetwork(path)?.data;
+  if (!data) {
+    throw new UserError(`${path} does not say which data it was trained on`, { hint: 'name it with --data' });
+  }
+  const info = datasetInfo(data);
+  const device = checkDevice(options.device ?? 'cpu');
+  const channelsLast = prefersChannelsLast(precision, device);
+  const loaded = await loadNetwork(path, {
+    ...(options.model ? { model: options.model } : {}),
+    classes: info.classes,
+    imageSize: info.size,
+    modelFlag: '--model',
+  });
+  const { network, model, notes } = loaded;
+  for (const note of notes) options.onNote?.(note);
+  let set: TensorSet | undefined;
+  try {
+    setNumThreads(threads);
+    const source = { data: info.name, ...(options.dataDir ? { dataDir: options.dataDir } : {}) };
+    set = toTensorSet(loadSplit(source, split, options.limitTest, '--limit-test'), device);
+    network.eval().to({ device, ...(channelsLast ? { memoryFormat: 'channelsLast' as const } : {}) });
+    const measured = await evaluate((images) => withPrecision(precision, device, () => network.forward(images)), set, {
+      normalization: loaded.info?.normalization ?? normalizationOf(info),
+      channelsLast,
+      ...(options.batchSize ? { batchSize: options.batchSize } : {}),
+      ...(options.onProgress ? { onProgress: options.onProgress } : {}),
+    });
+    return { checkpoint: path, model: modelLabel(model), data: info.name, split, precision, ...measured };
+  } finally {
+    network.dispose();
+    set?.dispose();
+  }
+}

@@ -1,0 +1,161 @@
+/** @file A checkpoint's network as a file for other programs. One writer a format; a new format is one line of `exporters`. */
+import { statSync } from 'node:fs';
+import { extname } from 'node:path';
+import { UserError } from '../base/errors.ts';
+import { unknownName } from '../base/suggest.ts';
+import { datasetInfo } from '../data/index.ts';
+import { readWeights, type StoredTensors, writePth, writeSafetensors } from '../formats/index.ts';
+import { type NetworkInfo, networkOf, networkTensors } from '../train/checkpoint.ts';
+import { writeOnnx } from './export-onnx.ts';
+import { type LoadedNetwork, loadNetwork } from './load-network.ts';
+import { checkModel } from './model-reference.ts';
+
+/** What a writer works from. */
+export interface ExportSource {
+  /** The checkpoint. */
+  path: string;
+  /** The network's own weights and buffers in state-dict order, without what an optimizer left. */
+  tensors: StoredTensors;
+  /** What the checkpoint says of its network, if it was written here. */
+  info: NetworkInfo | null;
+  /** Metadata or scalars beside the weights. */
+  extra: Record<string, unknown>;
+  /** The network itself, for formats that need more than weights. The caller disposes it. */
+  load(): Promise<LoadedNetwork>;
+}
+
+/** Writes `out` and returns what is worth telling beside size and path. */
+export type Exporter = (source: ExportSource, out: string, options: ExportOptions) => Promise<Record<string, unknown>>;
+
+interface Format {
+  /** Endings of file names that mean this format. */
+  extensions: readonly string[];
+  write: Exporter;
+}
+
+export const exporters: Readonly<Record<string, Format>> = {
+  safetensors: {
+    extensions: ['.safetensors'],
+    async write({ tensors, extra }, out) {
+      // What a checkpoint of ours says of its network goes along, so that the file is one too.
+      const kept = ['format', 'network', 'metrics', 'epoch'].filter((key) => typeof extra[key] === 'string');
+      writeSafetensors(out, tensors, Object.fromEntries(kept.map((key) => [key, extra[key] as string])));
+      return {};
+    },
+  },
+  pth: {
+    extensions: ['.pth', '.pt'],
+    async write({ tensors }, out, { key }) {
+      if (key === undefined) writePth(out, tensors);
+      else writePth(out, tensors, {}, key);
+      return {};
+    },
+  },
+  onnx: { extensions: ['.onnx'], write: writeOnnx },
+};
+
+export const exportFormats: readonly string[] = Object.keys(exporters);
+
+export interface ExportOptions {
+  /** Where the ending of `out` does not say it. */
+  format?: string;
+  /** The file to write. By default the checkpoint's name with the ending of `format`. */
+  out?: string;
+  /** Architecture, where the file does not say it and the format needs it. */
+  model?: string;
+  /** Data set whose classes and picture size it is for, where the file does not say it and the format needs it. */
+  data?: string;
+  /** Of a .pth: the weights are put under this key of a dict, as many scripts have it, instead of being all there is. */
+  key?: string;
+  /** Of an .onnx: it takes pixels from 0 to 255 and normalises them itself. */
+  normalize?: boolean;
+}
+
+export interface Exported {
+  checkpoint: string;
+  format: string;
+  file: string;
+  bytes: number;
+  tensors: number;
+  /** What the person should know. */
+  notes?: string[];
+  [fact: string]: unknown;
+}
+
+/** The format of a file to be written (asked for, or by its ending) and the file. */
+function targetOf(checkpoint: string, { format, out }: ExportOptions): { format: string; out: string } {
+  if (format !== undefined) {
+    if (!Object.hasOwn(exporters, format)) throw unknownName('format', format, exportFormats);
+    const file =
+      out ?? checkpoint.slice(0, -extname(checkpoint).length || undefined) + exporters[format]!.extensions[0]!;
+    if (out === undefined && file === checkpoint) {
+      throw new UserError(`${checkpoint} would be written over`, { hint: 'name the file to write with --out' });
+    }
+    return { format, out: file };
+  }
+  if (out === undefined) {
+    throw new UserError('nothing says which file to write', {
+      hint: `give --out FILE, or --format ${exportFormats.join(', --format ')}`,
+    });
+  }
+  const ending = extname(out).toLowerCase();
+  const found = exportFormats.find((name) => exporters[name]!.extensions.includes(ending));
+  if (!found) {
+    throw new UserError(`the name ${out} does not say which format to write`, {
+      hint: `give --format ${exportFormats.join(', --format ')}`,
+    });
+  }
+  return { format: found, out };
+}
+
+/**
+ * Write a checkpoint's network as safetensors, as a .pth that PyTorch loads (`torch.load(file, weights_only=True)` is the
+ * state dict), as an ONNX model, or in any other format of `exporters`.
+ *
+ * @example
+ * await exportCheckpoint('runs/student/last.safetensors', { out: 'student.pth' });
+ * @throws UserError for an unknown format, or a file that is not weights
+ */
+export async function exportCheckpoint(path: string, options: ExportOptions): Promise<Exported> {
+  const { format, out } = targetOf(path, options);
+  if (options.normalize && format !== 'onnx') {
+    throw new UserError(`--normalize is for an .onnx file; ${format} holds weights alone`);
+  }
+  if (options.key !== undefined && format !== 'pth') {
+    throw new UserError(`--key is for a .pth file; ${format} has no place for it`);
+  }
+  // Not every format needs them; a name that is wrong is wrong for all.
+  if (options.model) checkModel(options.model);
+  if (options.data) datasetInfo(options.data);
+  const read = await readWeights(path);
+  const info = read.format === 'safetensors' ? networkOf(path, read.extra as Record<string, string>) : null;
+  const source: ExportSource = {
+    path,
+    tensors: networkTensors(read.tensors),
+    info,
+    extra: read.extra,
+    load() {
+      const data = options.data ? datasetInfo(options.data) : info && { classes: info.classes, size: info.imageSize };
+      if (!data) {
+        throw new UserError(`${path} does not say how many classes and which size of picture its network is for`, {
+          hint: 'name the data set with --data, or bring the file in with thrive import first',
+        });
+      }
+      return loadNetwork(path, {
+        ...(options.model ? { model: options.model } : {}),
+        classes: data.classes,
+        imageSize: data.size,
+        modelFlag: '--model',
+      });
+    },
+  };
+  const facts = await exporters[format]!.write(source, out, options);
+  return {
+    checkpoint: path,
+    format,
+    file: out,
+    bytes: statSync(out).size,
+    tensors: source.tensors.size,
+    ...facts,
+  };
+}

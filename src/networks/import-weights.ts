@@ -1,0 +1,102 @@
+import { statSync } from 'node:fs';
+import { extname } from 'node:path';
+import { UserError } from '../base/errors.ts';
+import { datasetInfo, normalizationOf } from '../data/index.ts';
+import { readWeights } from '../formats/index.ts';
+import { type NetworkInfo, networkTensors, saveNetwork } from '../train/checkpoint.ts';
+import { loadNetwork } from './load-network.ts';
+import { checkModel, modelFile, modelLabel } from './model-reference.ts';
+import { recognizeModel } from './recognize.ts';
+
+export interface ImportOptions {
+  /** Architecture, or a file that exports the network; recognised by the weights unless given. */
+  model?: string;
+  /** The data set it classifies: its classes, picture size and normalisation go into the checkpoint. */
+  data: string;
+  out: string;
+  /** Where in a PyTorch checkpoint the weights are, if not under a usual name: `ema`. */
+  key?: string;
+  /** Draw the classifier anew from `seed` (default 0), for weights of other classes. */
+  resetHead?: boolean;
+  seed?: number;
+}
+
+export interface Imported {
+  file: string;
+  model: string;
+  /** Whether the architecture was found out by the names and shapes of the weights. */
+  recognized: boolean;
+  /** Classes of the file's own classifier, where the architecture was recognised. */
+  fileClasses: number | null;
+  classes: number;
+  data: string;
+  parameters: number;
+  resetHead: boolean;
+  bytes: number;
+}
+
+/**
+ * Bring weights from elsewhere (PyTorch's `.pth` as RepDistiller and torchvision write them, any safetensors file) into a
+ * checkpoint that says what it is, so that `eval` and `distill` need not be told.
+ *
+ * @example
+ * await importWeights('resnet56.pth', { data: 'cifar100', out: 'teacher.safetensors' });
+ * @throws UserError for weights of no architecture here, of other classes than the data's, or that are not finite
+ */
+export async function importWeights(path: string, options: ImportOptions): Promise<Imported> {
+  const { out, resetHead = false, seed = 0 } = options;
+  if (extname(out) !== '.safetensors') {
+    throw new UserError(`--out ${out}: a checkpoint is a .safetensors file`, {
+      hint: 'thrive export writes other formats',
+    });
+  }
+  if (options.seed !== undefined && !resetHead) {
+    throw new UserError(`--seed ${seed}: nothing is drawn`, { hint: 'it is for a new classifier: --reset-head' });
+  }
+  if (options.model) checkModel(options.model);
+  const info = datasetInfo(options.data);
+  const { tensors, format } = await readWeights(path, options.key);
+  if (options.key !== undefined && format !== 'pth') {
+    throw new UserError(`--key ${options.key}: ${path} is a safetensors file, which has no keys`, {
+      hint: 'leave it out',
+    });
+  }
+  const found = options.model ? null : recognizeModel(networkTensors(tensors), path, '--model');
+  const model = options.model ?? found!.model;
+  const { network, extra } = await loadNetwork(path, {
+    model,
+    classes: info.classes,
+    imageSize: info.size,
+    modelFlag: '--model',
+    key: options.key,
+    ...(resetHead ? { resetHead: { seed } } : {}),
+    classesHint: 'choose the data set it was trained on, or load all but the classifier with --reset-head',
+  });
+  using owned = network;
+  const file = modelFile(model);
+  const described: NetworkInfo = {
+    model: modelLabel(model),
+    ...(file ? { modelFile: file } : {}),
+    classes: info.classes,
+    imageSize: info.size,
+    data: info.name,
+    normalization: normalizationOf(info),
+    classNames: info.classNames,
+  };
+  saveNetwork(out, owned, {
+    network: described,
+    metrics: {},
+    epoch: typeof extra.epoch === 'number' ? extra.epoch : 0,
+  });
+  return {
+    file: out,
+    model: described.model,
+    recognized: found !== null,
+    fileClasses: found?.classes ?? null,
+    classes: info.classes,
+    data: info.name,
+    parameters: owned.parameterCount(),
+    resetHead,
+    bytes: statSync(out).size,
+  };
+}

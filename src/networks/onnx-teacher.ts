@@ -1,0 +1,46 @@
+/** @file A teacher from an .onnx file, as a run needs it. */
+import type { Normalization } from '../augment/index.ts';
+import { UserError } from '../base/errors.ts';
+import type { DatasetInfo } from '../data/index.ts';
+import { normalizationOf } from '../data/index.ts';
+import { OnnxTeacher, pixelNormalization } from '../distill/onnx-teacher.ts';
+import { readOnnxInfo } from '../formats/index.ts';
+import { defaultThreads } from '../torch/index.ts';
+import { pictureMetadata } from './onnx-metadata.ts';
+import { type NormalizationSetting, teacherNormalization } from './teacher-normalization.ts';
+
+export interface OnnxTeacherSettings {
+  data: DatasetInfo;
+  /** How its pictures are normalised, where the file does not say it. */
+  normalization?: NormalizationSetting | undefined;
+  threads?: number | undefined;
+  /** Set where an architecture was named for it, which makes no sense. */
+  model?: string | undefined;
+}
+
+/**
+ * A frozen teacher that gives logits and nothing else. Our own files say how their pictures are normalised, and whether they
+ * do it themselves.
+ *
+ * @throws UserError if it does not fit the data, or onnxruntime-node is not installed
+ */
+export async function openOnnxTeacher(
+  path: string,
+  { data, normalization: setting, threads, model }: OnnxTeacherSettings,
+): Promise<{ teacher: OnnxTeacher; name: string; notes: string[] }> {
+  if (model !== undefined) {
+    throw new UserError(`${path} holds its network itself: leave --teacher-model ${model} out`);
+  }
+  const info = readOnnxInfo(path);
+  const facts = pictureMetadata(info, path);
+  const own: Normalization | null = facts && (facts.takesPixels ? pixelNormalization : facts.normalization);
+  const { normalization, note } = teacherNormalization(path, own, setting, normalizationOf(data));
+  const teacher = await OnnxTeacher.open(path, info, {
+    classes: data.classes,
+    imageSize: data.size,
+    normalization,
+    inputNormalization: normalizationOf(data),
+    threads: threads ?? defaultThreads(),
+  });
+  return { teacher, name: facts?.model ?? 'onnx', notes: note ? [note] : [] };
+}

@@ -1,0 +1,251 @@
+/** @file One run from configuration to summary: checks everything, loads, trains, records. */
+import { arch, cpus, platform } from 'node:os';
+import { schemeByName, schemeSettings, standardOptions } from '../augment/index.ts';
+import { checkMixing } from '../augment/mixing.ts';
+import { UserError } from '../base/errors.ts';
+import { packageVersion } from '../base/version.ts';
+import { type Config, type ConfigInput, resolveConfig } from '../config/config.ts';
+import { checkSameRun, type Fingerprint, fingerprint, teacherIdentity } from '../config/fingerprint.ts';
+import { continueConfig, withAbsolutePaths } from '../config/merge.ts';
+import { batchCount, type TensorSet } from '../data/batches.ts';
+import { datasetInfo, normalizationOf } from '../data/index.ts';
+import type { Methods } from '../distill/methods.ts';
+import type { TeacherModel } from '../distill/teacher.ts';
+import type { ImageModel } from '../models/index.ts';
+import { checkModel, modelFile, modelLabel } from '../networks/model-reference.ts';
+import { checkDevice, defaultThreads, engineInfo, setNumThreads, tidy } from '../torch/index.ts';
+import { loadTraining, type NetworkInfo, type Position } from '../train/checkpoint.ts';
+import { distillation, type StrongView } from '../train/distillation.ts';
+import { prefersChannelsLast } from '../train/layout.ts';
+import { startPosition, type TrainOptions, train } from '../train/loop.ts';
+import { supervised, type Task } from '../train/task.ts';
+import { checkMethods, type MethodsContext, makeMethods } from './methods.ts';
+import { epochForwards, initForwards } from './passes.ts';
+import { type Reporter, recorder } from './recorder.ts';
+import { RunFolder, type RunRecord } from './run-folder.ts';
+import { lockRun } from './run-lock.ts';
+import { makeStudent } from './student.ts';
+import { isMeasured, type RunSummary, summarize } from './summary.ts';
+import { type LoadedTeacher, loadTeachers, measureTeacher, teachersOf } from './teachers.ts';
+import { loadTrainData } from './train-data.ts';
+
+export type { Reporter, RunSummary };
+
+export interface RunOptions {
+  /** The run's folder. */
+  out: string;
+  /** Continue the run that is there, if there is one; one that is finished is not trained again. */
+  resume?: boolean;
+  reporter?: Reporter;
+  signal?: AbortSignal;
+}
+
+function trainOptions(config: Config): TrainOptions {
+  const info = datasetInfo(config.data);
+  return {
+    ...config,
+    device: checkDevice(config.device),
+    channelsLast: prefersChannelsLast(config.precision, config.device),
+    standard: standardOptions(config, info),
+    normalization: normalizationOf(info),
+  };
+}
+
+/** Checks that need nothing loaded: names, device, threads. */
+function checkNames(config: Config): void {
+  datasetInfo(config.data);
+  checkModel(config.model);
+  for (const { model } of teachersOf(config)) if (model) checkModel(model);
+}
+
+/**
+ * Train or distil as configured into a run folder, or continue the run that is there.
+ *
+ * @example
+ * const { top1, checkpoint } = await runExperiment({ data: 'cifar100', model: 'resnet20' }, { out: 'runs/alone' });
+ * @throws UserError for anything wrong with the input, before the folder is written; DivergedError; InterruptedError
+ */
+export async function runExperiment(
+  settings: ConfigInput,
+  { out, resume = false, reporter = {}, signal }: RunOptions,
+): Promise<RunSummary> {
+  const opened = resume && RunFolder.isAt(out) ? RunFolder.open(out) : null;
+  const config = opened ? continueConfig(opened.record.config, settings) : resolveConfig(settings);
+  checkNames(config);
+  const done = opened?.run.readSummary<RunSummary>();
+  if (done) {
+    reporter.note?.(`${out} is finished; nothing to do`);
+    return done;
+  }
+  const options = trainOptions(config);
+  const info = datasetInfo(config.data);
+  const print = fingerprint(config, teacherIdentity(config));
+  if (opened) checkSameRun(out, opened.record.fingerprint, print);
+  const run = opened?.run ?? RunFolder.create(out);
+
+  const owned: { dispose(): void }[] = [];
+  const own = <T extends { dispose(): void }>(thing: T): T => {
+    owned.push(thing);
+    return thing;
+  };
+  try {
+    own({ dispose: lockRun(out) });
+    // What is wrong most easily comes first: a file of weights, before seconds go by with the data.
+    const teacher = await loadTeachers(config, options, (text) => reporter.note?.(text));
+    if (teacher) own(teacher.model);
+    setNumThreads(config.threads ?? defaultThreads());
+    const student = own(await makeStudent(config, info));
+    if (teacher && config.methods) checkMethods(config.methods, methodsContext(config, student, teacher));
+    reporter.note?.(`loading ${config.data}`);
+    const data = own(loadTrainData(config));
+    // Now, not at the end of the first epoch: mixing needs two pictures, in the last batch too.
+    if (config.strong) checkMixing([config.strong], config.batchSize, data.train.count);
+    student.to({ device: options.device, ...(options.channelsLast ? { memoryFormat: 'channelsLast' as const } : {}) });
+    const methods =
+      teacher && config.methods
+        ? own(
+            makeMethods(config.methods, {
+              ...methodsContext(config, student, teacher),
+              samples: data.train.count,
+              labels: labelsOf(data.train),
+            }),
+          )
+        : null;
+
+    // The record goes first: a run killed from here on can be resumed.
+    const record = opened?.record ?? newRecord(withAbsolutePaths(config), print);
+    const forwards = {
+      train: epochForwards(config, data.train.count, methods),
+      init: methods?.init ? initForwards(data.train.count, methods) : null,
+    };
+    record.forwards = forwards;
+    run.writeRecord(record);
+    if (teacher && !record.teacher) {
+      const onProgress = (done: number, total: number): void => reporter.onEvaluate?.('teacher', done, total);
+      const report = { note: (text: string) => reporter.note?.(text), onProgress };
+      record.teacher = await measureTeacher(teacher, data, options, report, signal);
+      run.writeRecord(record);
+    }
+
+    const file = modelFile(config.model);
+    const network: NetworkInfo = {
+      model: modelLabel(config.model),
+      ...(file ? { modelFile: file } : {}),
+      classes: info.classes,
+      imageSize: info.size,
+      data: config.data,
+      normalization: options.normalization,
+      classNames: info.classNames,
+    };
+    const counts = { trainCount: data.train.count, testCount: data.test.count, devCount: data.dev?.count ?? 0 };
+    const stepsPerEpoch = batchCount(counts.trainCount, config.batchSize);
+    const work = task(config, teacher?.model ?? null, options, methods);
+    const last = await train(
+      student,
+      work,
+      data,
+      options,
+      recorder({ run, student, network, hasDev: config.holdout > 0, modules: work.modules, reporter }),
+      {
+        resume: (optimizer) => {
+          // A run that died before its first save starts over.
+          const saved = opened && run.hasCheckpoint();
+          const load = (): Position => loadTraining(run.lastCheckpoint, student, optimizer, work.modules);
+          const from = saved ? orAnew(run.lastCheckpoint, load) : startPosition();
+          if (opened) run.rewind(from.epoch, from.epoch * stepsPerEpoch + from.step);
+          const initEpochs = work.init?.epochs ?? 0;
+          reporter.onStart?.({ ...counts, parameters: student.parameterCount(), epoch: from.epoch, initEpochs });
+          return from;
+        },
+        ...(signal ? { signal } : {}),
+      },
+    );
+    // A run that was killed between its last epoch and its summary has nothing left to train.
+    const final = last ?? run.epochs().at(-1);
+    if (!isMeasured(final)) throw new UserError(`${out} is damaged: metrics.jsonl does not hold the last epoch`);
+    const summary = summarize({
+      config,
+      record,
+      last: final,
+      run,
+      methods,
+      forwards,
+      trainCount: counts.trainCount,
+      id: print.id,
+    });
+    run.writeSummary(summary);
+    return summary;
+  } finally {
+    run.close();
+    for (const thing of owned.reverse()) thing.dispose();
+    run.discardIfEmpty();
+  }
+}
+
+/** What a checkpoint that cannot be read leaves a person to do. */
+function orAnew<T>(checkpoint: string, load: () => T): T {
+  try {
+    return load();
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error;
+    throw new UserError(error.message, {
+      cause: error,
+      hint: `remove ${checkpoint} to begin the run from its first step`,
+    });
+  }
+}
+
+/** What losses are made for, as far as it is known before the data. */
+function methodsContext(config: Config, student: ImageModel, teacher: LoadedTeacher): Omit<MethodsContext, 'labels'> {
+  const { classes, size, count } = datasetInfo(config.data);
+  return {
+    student: { name: modelLabel(config.model), network: student },
+    teacher: { name: modelLabel(teacher.name), network: teacher.model },
+    classes,
+    imageSize: size,
+    samples: Math.round((config.limitTrain ?? count.train) * (1 - config.holdout)),
+    batchSize: config.batchSize,
+    seed: config.seed,
+    device: config.device,
+  };
+}
+
+const labelsOf = ({ labels }: TensorSet): Int32Array =>
+  Int32Array.from(tidy(() => labels.to({ device: 'cpu', dtype: 'int32' }).data() as Int32Array));
+
+function task(config: Config, teacher: TeacherModel | null, options: TrainOptions, methods: Methods | null): Task {
+  if (!teacher) return supervised();
+  const { strong, kd, seed } = config;
+  if (!strong) return distillation(teacher, kd, null, methods);
+  const { size } = datasetInfo(config.data);
+  const view: StrongView = {
+    ...strong,
+    scheme: schemeByName(strong.scheme),
+    settings: schemeSettings(config.data, size),
+    normalization: options.normalization,
+    channelsLast: options.channelsLast,
+    seed,
+    weight: strong.weight ?? kd.alpha,
+    pick: strong.pick ?? null,
+  };
+  return distillation(teacher, kd, view, methods);
+}
+
+function newRecord(config: Config, print: Fingerprint): RunRecord {
+  const engine = engineInfo();
+  return {
+    config,
+    fingerprint: print,
+    versions: {
+      thrive: packageVersion(),
+      node: process.version,
+      libtorch: engine.version,
+      cpu: cpus()[0]?.model ?? 'unknown',
+      capability: engine.cpuCapability,
+      threads: String(engine.threads),
+      platform: `${platform()} ${arch()}`,
+    },
+    created: new Date().toISOString(),
+    teacher: null,
+  };
+}

@@ -1,0 +1,203 @@
+/** @file A picture of what augmentations do: a batch, what each scheme makes of it, the pools and what is picked of them. */
+import {
+  drawCropFlip,
+  gatherCropFlip,
+  normalizeImages,
+  schemeByName,
+  schemeSettings,
+  standardOptions,
+} from '../augment/index.ts';
+import { UserError } from '../base/errors.ts';
+import { epochOrder, toTensorSet } from '../data/batches.ts';
+import { subset } from '../data/image-set.ts';
+import { loadSplit, normalizationOf } from '../data/index.ts';
+import { criterionNeeds } from '../distill/pick.ts';
+import { checkModel } from '../networks/model-reference.ts';
+import { encodePng } from '../plot/png.ts';
+import { type Band, type Cell, drawSheet } from '../plot/sheet.ts';
+import { defaultThreads, setNumThreads, type Tensor, tensor, tidy } from '../torch/index.ts';
+import { prefersChannelsLast } from '../train/layout.ts';
+import { type CheckpointOptions, checkJudges, type JudgeOptions, loadJudges } from './scorers.ts';
+import { type ViewBatch, ViewPool } from './view-pool.ts';
+import { type ViewSpec, viewName } from './views.ts';
+
+export interface AugmentSheetOptions extends JudgeOptions {
+  /** For picking by what a teacher says. */
+  teacher?: CheckpointOptions | undefined;
+  /** Pictures: the batch that the views are made of. Default 8, or as many as there are. */
+  count?: number | undefined;
+  /** Pixels on the sheet for each pixel of a picture. Default 3. */
+  scale?: number | undefined;
+}
+
+/** What stands in one band of the sheet. */
+export interface SheetView extends ViewSpec {
+  /** The criterion of every picture of the pool, view by view; null where nothing is picked. */
+  scores: number[] | null;
+  /** Places in the pool, best first. */
+  picked: number[] | null;
+}
+
+export interface AugmentSheet {
+  png: Buffer;
+  /** What the sheet is drawn from: `sheetLayout` says where each picture is. */
+  bands: Band[];
+  width: number;
+  height: number;
+  data: string;
+  /** The pictures' places in the training set, and their classes. */
+  pictures: { index: number; label: string }[];
+  views: SheetView[];
+  leftOut: { scheme: string; reason: string }[];
+}
+
+/** What each criterion's numbers are, for the sheet. */
+const units: Readonly<Record<string, string>> = {
+  kl: 'KL of teacher and student',
+  'teacher-entropy': "the teacher's entropy",
+  'student-entropy': "the student's entropy",
+  dissimilarity: 'squared distance to the nearest original',
+  random: 'a random number',
+};
+
+/** Normalised pictures back to bytes, one array each. */
+function toPlanes(images: Tensor, mean: readonly number[], std: readonly number[]): Uint8Array[] {
+  const [count = 0, channels = 0, height = 0, width = 0] = images.shape;
+  const bytes = tidy(() => {
+    const perChannel = (values: readonly number[]): Tensor =>
+      tensor([...values], { device: images.device }).view([1, channels, 1, 1]);
+    const scaled = images.mul(perChannel(std)).add(perChannel(mean)).mul(255);
+    return scaled.round().clamp(0, 255).to('uint8').contiguous().data() as Uint8Array;
+  });
+  const size = channels * height * width;
+  return Array.from({ length: count }, (_, i) => bytes.slice(i * size, (i + 1) * size));
+}
+
+function checkCount(name: string, value: number, least: number, most: number): void {
+  if (Number.isInteger(value) && value >= least && value <= most) return;
+  throw new UserError(`${name} must be a whole number from ${least} to ${most}, got ${value}`);
+}
+
+/** Wider than this no viewer shows it well, and the memory it takes is no longer small. */
+const MOST_PICTURES = 64;
+const MOST_SCALE = 16;
+
+/**
+ * Draw a sheet: the pictures as they are, x, and a band for each augmentation; for one that picks, its pool with each picture's
+ * score and the picked ones framed. The pictures are the first of the epoch that a training run with this seed begins with.
+ *
+ * @throws UserError for anything wrong with the input, before anything is loaded where that can be known
+ */
+export async function augmentSheet(options: AugmentSheetOptions): Promise<AugmentSheet> {
+  const { scale = 3, draw = 'sample', precision = 'fp32', teacher, student, onNote } = options;
+  const checked = checkJudges(options, teacher !== undefined);
+  const { info, specs, leftOut, device, seed } = checked;
+  if (teacher?.model) checkModel(teacher.model);
+  const most = Math.min(MOST_PICTURES, options.limitTrain ?? info.count.train);
+  const { count = Math.min(8, most) } = options;
+  checkCount('--count', count, 1, most);
+  checkCount('--scale', scale, 1, MOST_SCALE);
+  const mixing = count < 2 ? specs.find(({ scheme }) => schemeByName(scheme).mixes) : undefined;
+  if (mixing) {
+    throw new UserError(`--count ${count}: ${mixing.scheme} mixes pictures with one another`, {
+      hint: 'show two or more',
+    });
+  }
+  const needs = (who: 'teacher' | 'student'): boolean =>
+    specs.some(({ pick }) => pick && criterionNeeds(pick.criterion)[who]);
+  if (teacher && !needs('teacher')) {
+    throw new UserError('--teacher: no augmentation is picked by what a teacher says', {
+      hint: 'leave it out, or pick by teacher-entropy, kl or dissimilarity',
+    });
+  }
+  setNumThreads(options.threads ?? defaultThreads());
+  const judges = await loadJudges(
+    { precision, threads: options.threads, onNote, ...(teacher ? { teacher } : {}), ...(student ? { student } : {}) },
+    checked,
+  );
+  try {
+    const source = { data: info.name, ...(options.dataDir ? { dataDir: options.dataDir } : {}) };
+    const all = loadSplit(source, 'train', options.limitTrain);
+    const places = epochOrder(seed, 0, all.count).slice(0, count);
+    const chosen = subset(all, places);
+    const set = toTensorSet(chosen, device);
+    const settings = schemeSettings(info.name, info.size);
+    const standard = standardOptions({ standard: 'crop+flip' }, info);
+    const normalization = normalizationOf(info);
+    const channelsLast = prefersChannelsLast(precision, device);
+    const captions = Array.from(chosen.labels, (label) => info.classNames[label] ?? String(label));
+    const cells = (images: Uint8Array[]): Cell[] =>
+      images.map((data) => ({ data, width: chosen.width, height: chosen.height }));
+    const size = 3 * chosen.height * chosen.width;
+    const views: SheetView[] = [];
+    const bands: Band[] = [
+      {
+        title: 'original',
+        note: `${info.name}, training set`,
+        rows: [
+          cells(captions.map((_, i) => chosen.images.slice(i * size, (i + 1) * size))).map((cell, i) => ({
+            ...cell,
+            caption: captions[i]!,
+          })),
+        ],
+      },
+    ];
+    try {
+      tidy(() => {
+        const here = Int32Array.from({ length: count }, (_, i) => i);
+        const crops = drawCropFlip(seed, 0, places, standard);
+        const pictures = gatherCropFlip(set.images, here, crops, standard.padding);
+        const x = normalizeImages(pictures, normalization, channelsLast);
+        const planes = (images: Tensor): Cell[] => cells(toPlanes(images, normalization.mean, normalization.std));
+        bands.push({ title: 'x', note: 'after the standard augmentation', rows: [planes(x)] });
+        const asked = needs('teacher') ? (judges.teacher(x).data() as Float32Array) : null;
+        const batch: ViewBatch = {
+          view: { pictures, x, normalization, channelsLast },
+          teacher: asked ?? new Float32Array(count * judges.classes),
+          index: places,
+          seed,
+          epoch: 0,
+          step: 0,
+          draw,
+          settings,
+        };
+        const pools = new Map(specs.map(({ scheme }) => [scheme, new ViewPool(batch, scheme, judges)]));
+        for (const spec of specs) {
+          const { scheme, pick } = spec;
+          const pool = pools.get(scheme)!;
+          if (!pick) {
+            views.push({ ...spec, scores: null, picked: null });
+            bands.push({ title: viewName(spec), rows: [planes(pool.view(0))] });
+            continue;
+          }
+          const { indices, scores } = pool.pick(pick);
+          const kept = new Set(indices);
+          const rows = Array.from({ length: pick.factor }, (_, round) =>
+            planes(pool.view(round)).map((cell, i): Cell => {
+              const place = round * count + i;
+              return { ...cell, caption: scores[place]!.toFixed(3), framed: kept.has(place) };
+            }),
+          );
+          views.push({ ...spec, scores: Array.from(scores), picked: Array.from(indices) });
+          const note = `a pool of ${scores.length}, ${indices.length} kept: the largest by ${units[pick.criterion]}`;
+          bands.push({ title: viewName(spec), note, rows });
+        }
+      });
+    } finally {
+      set.dispose();
+    }
+    const raster = drawSheet(bands, { scale, size: info.size, columns: count });
+    return {
+      png: encodePng(raster),
+      bands,
+      width: raster.width,
+      height: raster.height,
+      data: info.name,
+      pictures: Array.from(places, (index, i) => ({ index, label: captions[i]! })),
+      views,
+      leftOut: leftOut.map((spec) => ({ scheme: viewName(spec), reason: spec.reason })),
+    };
+  } finally {
+    judges.dispose();
+  }
+}
