@@ -3,10 +3,10 @@
  */
 import { defineExperiment, evaluateCheckpoint, runExperiment } from 'thrive';
 
-// What both runs share. Generated pictures need no download; everything random follows from the seed.
+// What both runs share. Generated images need no download; everything random follows from the seed.
 const shared = defineExperiment({
   data: 'synthetic',
-  limitTrain: Number(process.env.PICTURES ?? 4000),
+  limitTrain: Number(process.env.IMAGES ?? 4000),
   limitTest: 500,
   epochs: 3,
   lr: 0.1,

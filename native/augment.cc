@@ -27,16 +27,16 @@ const double* doubles(napi_env env, napi_value value, int64_t length, const char
   return typed<double>(env, value, napi_float64_array, length, name, "a Float64Array");
 }
 
-// (pictures u8 [B,C,H,W], slots, operations Int32Array of B * slots, magnitudes Float64Array of B * slots) -> u8 [B,C,H,W]
+// (images u8 [B,C,H,W], slots, operations Int32Array of B * slots, magnitudes Float64Array of B * slots) -> u8 [B,C,H,W]
 // Sample b goes through operations[b * slots] … in order.
 napi_value applyOperations(Arguments& arguments) {
   napi_env env = arguments.env;
-  const at::Tensor& pictures = toTensor(env, arguments[0]);
-  if (pictures.dim() != 4 || pictures.scalar_type() != at::kByte || !pictures.device().is_cpu() || !pictures.is_contiguous())
-    throw BadArgument("expected contiguous pictures [B, C, H, W] uint8 on the CPU, got " + describe(pictures));
-  const int64_t batch = pictures.size(0), channels = pictures.size(1), height = pictures.size(2), width = pictures.size(3);
+  const at::Tensor& images = toTensor(env, arguments[0]);
+  if (images.dim() != 4 || images.scalar_type() != at::kByte || !images.device().is_cpu() || !images.is_contiguous())
+    throw BadArgument("expected contiguous images [B, C, H, W] uint8 on the CPU, got " + describe(images));
+  const int64_t batch = images.size(0), channels = images.size(1), height = images.size(2), width = images.size(3);
   if ((channels != 1 && channels != 3) || height < 1 || width < 1)
-    throw BadArgument("operations need pictures of 1 or 3 channels, got " + describe(pictures));
+    throw BadArgument("operations need images of 1 or 3 channels, got " + describe(images));
   const int64_t slots = toInt(env, arguments[1]);
   if (slots < 1 || slots > 1024) throw BadArgument("slots must be from 1 to 1024");
   const int32_t* operations = ints(env, arguments[2], batch * slots, "operations");
@@ -45,16 +45,16 @@ napi_value applyOperations(Arguments& arguments) {
     if (const char* problem = magnitudeProblem(operations[i], magnitudes[i]))
       throw BadArgument("operation " + std::to_string(operations[i]) + " with magnitude " + std::to_string(magnitudes[i]) +
                         ": " + problem);
-  at::Tensor out = at::empty(pictures.sizes(), pictures.options());
-  const uint8_t* source = pictures.data_ptr<uint8_t>();
+  at::Tensor out = at::empty(images.sizes(), images.options());
+  const uint8_t* source = images.data_ptr<uint8_t>();
   uint8_t* target = out.data_ptr<uint8_t>();
   at::parallel_for(0, batch, 2, [&](int64_t begin, int64_t end) {
     Scratch scratch;
     for (int64_t b = begin; b < end; b++) {
-      Picture picture{target, channels, height, width};
-      picture.data += b * picture.bytes();
-      std::memcpy(picture.data, source + b * picture.bytes(), picture.bytes());
-      for (int64_t i = b * slots; i < (b + 1) * slots; i++) operate(picture, operations[i], magnitudes[i], scratch);
+      Image image{target, channels, height, width};
+      image.data += b * image.bytes();
+      std::memcpy(image.data, source + b * image.bytes(), image.bytes());
+      for (int64_t i = b * slots; i < (b + 1) * slots; i++) operate(image, operations[i], magnitudes[i], scratch);
     }
   });
   return fromTensor(env, out);
@@ -120,7 +120,7 @@ napi_value pasteBoxes(Arguments& arguments) {
   for (int64_t b = 0; b < rows.batch; b++) {
     const int32_t* box = boxes + 4 * b;
     if (box[0] < 0 || box[0] > box[2] || box[2] > rows.height || box[1] < 0 || box[1] > box[3] || box[3] > rows.width)
-      throw BadArgument("box " + std::to_string(b) + " is not inside the picture");
+      throw BadArgument("box " + std::to_string(b) + " is not inside the image");
   }
   at::Tensor out = at::empty_like(rows.images, at::MemoryFormat::Preserve);
   const float* source = rows.data();

@@ -1,5 +1,5 @@
 // Contrastive distillation's inner loops for the CPU: drawing negatives, and the noise-contrastive loss of the scores picked among
-// all, with its gradient. src/distill/losses/contrast-*.ts has the same in TypeScript and plain operators, which other devices
+// all, with its gradient. src/distill/losses/crd-*.ts has the same in TypeScript and plain operators, which other devices
 // and dtypes use and the tests compare against.
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>

@@ -24,7 +24,7 @@ void checkImages(const at::Tensor& images, at::ScalarType dtype) {
 
 // (images u8 [N,C,H,W], index, top, left, flip: Int32Array of B, padding) -> u8 [B,C,H,W]
 // Sample b is image index[b], padded with zeros on every side, cropped at row top[b] and column left[b] of the padded
-// picture, and mirrored if flip[b] is not 0.
+// image, and mirrored if flip[b] is not 0.
 napi_value gatherCropFlip(Arguments& arguments) {
   napi_env env = arguments.env;
   const at::Tensor& images = toTensor(env, arguments[0]);
@@ -49,7 +49,7 @@ napi_value gatherCropFlip(Arguments& arguments) {
   at::parallel_for(0, batch, 8, [&](int64_t begin, int64_t end) {
     for (int64_t b = begin; b < end; b++) {
       int64_t dy = top[b] - padding, dx = left[b] - padding;
-      // The columns of the result that fall inside the picture, before mirroring.
+      // The columns of the result that fall inside the image, before mirroring.
       int64_t first = std::max<int64_t>(0, -dx), last = std::min(width, width - dx);
       for (int64_t c = 0; c < channels; c++) {
         const uint8_t* plane = source + (index[b] * channels + c) * height * width;

@@ -47,7 +47,7 @@ uint8_t grey(const uint8_t* pixel, int64_t area) {
   return static_cast<uint8_t>(rg + b);
 }
 
-void color(Picture p, double magnitude) {
+void color(Image p, double magnitude) {
   if (p.channels != 3) return;
   const Blend blend(magnitude);
   const int64_t area = p.area();
@@ -58,17 +58,17 @@ void color(Picture p, double magnitude) {
   }
 }
 
-void contrast(Picture p, double magnitude) {
-  // An exact sum. The reference's is float32, exact as well up to 2^24: pictures of up to 256 x 256.
+void contrast(Image p, double magnitude) {
+  // An exact sum. The reference's is float32, exact as well up to 2^24: images of up to 256 x 256.
   const int64_t area = p.area();
   int64_t sum = 0;
   for (int64_t i = 0; i < area; i++) sum += p.channels == 3 ? grey(p.data + i, area) : p.data[i];
   look(Blend(magnitude).with(static_cast<float>(sum) / static_cast<float>(area)), p.data, p.bytes());
 }
 
-// The other side of the blend is the picture under the kernel [1 1 1; 1 5 1; 1 1 1] / 13, rounded; its border stays. The sum
+// The other side of the blend is the image under the kernel [1 1 1; 1 5 1; 1 1 1] / 13, rounded; its border stays. The sum
 // over 13 is never half-way between two integers, so integers give what the reference's float32 convolution rounds to.
-void sharpness(Picture p, const uint8_t* source, double magnitude) {
+void sharpness(Image p, const uint8_t* source, double magnitude) {
   if (p.height <= 2 || p.width <= 2) return;
   const Blend blend(magnitude);
   const int64_t w = p.width;
@@ -92,14 +92,14 @@ void sharpness(Picture p, const uint8_t* source, double magnitude) {
     }
 }
 
-void solarize(Picture p, double magnitude) {
+void solarize(Image p, double magnitude) {
   const float threshold = static_cast<float>(magnitude);
   Table table;
   for (int v = 0; v < 256; v++) table[v] = static_cast<float>(v) >= threshold ? 255 - v : v;
   look(table, p.data, p.bytes());
 }
 
-void autoContrast(Picture p) {
+void autoContrast(Image p) {
   const int64_t area = p.area();
   for (int64_t c = 0; c < p.channels; c++) {
     uint8_t* plane = p.data + c * area;
@@ -117,7 +117,7 @@ void autoContrast(Picture p) {
   }
 }
 
-void equalize(Picture p) {
+void equalize(Image p) {
   const int64_t area = p.area();
   for (int64_t c = 0; c < p.channels; c++) {
     uint8_t* plane = p.data + c * area;
@@ -137,7 +137,7 @@ void equalize(Picture p) {
   }
 }
 
-void shift(Picture p, const uint8_t* source, int64_t dy, int64_t dx) {
+void shift(Image p, const uint8_t* source, int64_t dy, int64_t dx) {
   const int64_t h = p.height, w = p.width;
   const int64_t first = std::clamp<int64_t>(dx, 0, w), last = std::clamp<int64_t>(w + dx, 0, w);
   for (int64_t c = 0; c < p.channels; c++)
@@ -172,9 +172,9 @@ Affine inverseOf(int32_t operation, double magnitude, int64_t height, int64_t wi
   return {cosine, sine, 0, -sine, cosine, 0};
 }
 
-// The pixel that a position in [-1, 1] falls on, halves to the even one; outside the picture, any number that is no pixel.
+// The pixel that a position in [-1, 1] falls on, halves to the even one; outside the image, any number that is no pixel.
 inline int64_t nearest(float position, float half) {
-  // Added and taken away again, 3 * 2^22 rounds to an integer (and does not where the number is far beyond any picture).
+  // Added and taken away again, 3 * 2^22 rounds to an integer (and does not where the number is far beyond any image).
   constexpr float kInteger = 12582912.f;
   const float pixel = (position + 1.f) * half - 0.5f;
   return static_cast<int64_t>((pixel + kInteger) - kInteger);
@@ -182,7 +182,7 @@ inline int64_t nearest(float position, float half) {
 
 // The grid comes about as in the reference's matrix product on a CPU with fused multiply-add: the x term rounded, y fused onto
 // it, then the offset. Where a map falls half-way between two pixels, this order decides which one it is.
-void warp(Picture p, const uint8_t* source, int32_t operation, double magnitude, std::vector<float>& columns) {
+void warp(Image p, const uint8_t* source, int32_t operation, double magnitude, std::vector<float>& columns) {
   const Affine map = inverseOf(operation, magnitude, p.height, p.width);
   const int64_t h = p.height, w = p.width, area = p.area();
   const float halfWidth = 0.5f * w, halfHeight = 0.5f * h;
@@ -222,7 +222,7 @@ const char* magnitudeProblem(int32_t operation, double magnitude) {
   }
 }
 
-void operate(Picture p, int32_t operation, double magnitude, Scratch& scratch) {
+void operate(Image p, int32_t operation, double magnitude, Scratch& scratch) {
   auto source = [&] {
     scratch.copy.assign(p.data, p.data + p.bytes());
     return scratch.copy.data();

@@ -1,4 +1,4 @@
-// Operations on one uint8 picture, as AutoAugment and its kin use them. No libtorch in here.
+// Operations on one uint8 image, as AutoAugment and its kin use them. No libtorch in here.
 #pragma once
 
 #include <cstdint>
@@ -27,14 +27,14 @@ enum Operation : int32_t {
 };
 
 // Planar: channel after channel, 1 or 3 of them.
-struct Picture {
+struct Image {
   uint8_t* data;
   int64_t channels, height, width;
   int64_t area() const { return height * width; }
   int64_t bytes() const { return channels * area(); }
 };
 
-// Reused from picture to picture.
+// Reused from image to image.
 struct Scratch {
   std::vector<uint8_t> copy;
   std::vector<float> columns;
@@ -45,6 +45,6 @@ const char* magnitudeProblem(int32_t operation, double magnitude);
 
 // In place. Shears are slopes, translations pixels, rotations degrees counter-clockwise; brightness, color, contrast and
 // sharpness blend with factor 1 + magnitude; posterize takes bits, solarize a threshold.
-void operate(Picture picture, int32_t operation, double magnitude, Scratch& scratch);
+void operate(Image image, int32_t operation, double magnitude, Scratch& scratch);
 
 }  // namespace thrive

@@ -12,8 +12,8 @@ export function batchView(
 ): BatchView {
   const { size = 8, width = size, channelsLast = false } = options;
   const bytes = Uint8Array.from(uniformFiller('batch', count * 3 * size * width), (u) => Math.floor((u + 1) * 128));
-  const pictures = tensor(bytes, { shape: [count, 3, size, width] });
-  return { pictures, x: normalizeImages(pictures, normalization, channelsLast), normalization, channelsLast };
+  const images = tensor(bytes, { shape: [count, 3, size, width] });
+  return { images, x: normalizeImages(images, normalization, channelsLast), normalization, channelsLast };
 }
 
 /** A context for samples 100, 101, … of a 32-pixel CIFAR-100 unless told otherwise. */

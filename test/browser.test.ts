@@ -36,8 +36,8 @@ function write(name: string, takesPixels: boolean): string {
   return path;
 }
 
-/** A picture as planes of 32 by 32 bytes: real where there are some. */
-function picture(): Uint8Array {
+/** An image as planes of 32 by 32 bytes: real where there are some. */
+function image(): Uint8Array {
   const dir = dataDir();
   const set = dir
     ? loadDataset('cifar100', { split: 'test', dir })
@@ -113,9 +113,9 @@ async function withServer<T>(model: string, fn: (address: string) => Promise<T>)
 describe.skipIf(!chromium)(`the page in a browser${because(chromium, 'chromium')}`, () => {
   test.each([
     ['pixels', true],
-    ['pictures it normalises itself', false],
-  ])('a model that takes %s: the classes of a dropped picture are ours', async (_what, takesPixels) => {
-    const planes = picture();
+    ['images it normalises itself', false],
+  ])('a model that takes %s: the classes of a dropped image are ours', async (_what, takesPixels) => {
+    const planes = image();
     await withServer(write('model.onnx', takesPixels), (address) =>
       withPage(async (page) => {
         await page.open(address);
@@ -123,18 +123,18 @@ describe.skipIf(!chromium)(`the page in a browser${because(chromium, 'chromium')
         expect(await text(page, 'model')).toMatch(
           /^resnet(8|56), \d\.\d MB, trained on cifar100: 100 classes, 32 by 32 pixels, 60\.5 % right/,
         );
-        await page.evaluate(dropped(png(planes, takesPixels ? 0 : 16), 'picture.png'));
+        await page.evaluate(dropped(png(planes, takesPixels ? 0 : 16), 'image.png'));
         await page.until(state('done'));
         const [got, expected] = [await shown(page), expectedTop(planes)];
         expect(got.map(({ name }) => name)).toEqual(expected.map(({ name }) => name));
         for (const [i, { share }] of got.entries()) expect(share).toBeCloseTo(expected[i]!.share, 4);
 
-        await page.evaluate(dropped(Buffer.from('no picture').toString('base64'), 'note.txt'));
+        await page.evaluate(dropped(Buffer.from('no image').toString('base64'), 'note.txt'));
         await page.until(state('error'));
-        expect(await text(page, 'status')).toMatch(/no picture/);
+        expect(await text(page, 'status')).toMatch(/no image/);
         expect(page.log).toEqual([]);
         if (process.env.THRIVE_SCREENSHOTS) {
-          await page.evaluate(dropped(png(planes), 'picture.png'));
+          await page.evaluate(dropped(png(planes), 'image.png'));
           await page.until(state('done'));
           if (!takesPixels) await page.dark();
           writeFileSync(

@@ -69,9 +69,7 @@ describe('a teacher, a student, and their scores', () => {
     expect(distilled.code, distilled.stderr).toBe(0);
     expect(distilled.stdout).toMatch(/teacher +\d+\.\d\d/);
     expect(distilled.stdout).toMatch(/best on the dev split: epoch 1/);
-    expect(distilled.stderr).toMatch(
-      /teacher resnet8: top-1 [\d.]+ %, top-5 [\d.]+ %, loss [\d.]+ on 32 test pictures/,
-    );
+    expect(distilled.stderr).toMatch(/teacher resnet8: top-1 [\d.]+ %, top-5 [\d.]+ %, loss [\d.]+ on 32 test images/);
     expect(existsSync(join(out('student'), 'best.safetensors'))).toBe(true);
 
     const config = JSON.parse(readFileSync(join(out('student'), 'config.json'), 'utf8'));

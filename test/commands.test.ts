@@ -255,7 +255,7 @@ describe('thrive quickstart', () => {
       { http_proxy: 'http://127.0.0.1:9', https_proxy: 'http://127.0.0.1:9' },
     );
     expect(code, stderr).toBe(0);
-    expect(stderr).toMatch(/^fashion-mnist: 128 training and 32 test pictures, 4 epochs each/m);
+    expect(stderr).toMatch(/^fashion-mnist: 128 training and 32 test images, 4 epochs each/m);
     for (const name of ['teacher', 'student', 'distilled']) {
       const summary = JSON.parse(readFileSync(join(out, name, 'summary.json'), 'utf8'));
       expect(summary).toMatchObject({ epochs: 4, imagesSeen: 512, teacherForwards: name === 'distilled' ? 512 : 0 });

@@ -8,7 +8,7 @@ test('the library example trains, distils and measures', { timeout: 120_000 }, a
   const before = process.cwd();
   const folder = mkdtempSync(join(tmpdir(), 'thrive-example-'));
   const log = vi.spyOn(console, 'log').mockImplementation(() => {});
-  vi.stubEnv('PICTURES', '200');
+  vi.stubEnv('IMAGES', '200');
   process.chdir(folder);
   try {
     await import('../examples/library.ts');

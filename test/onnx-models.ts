@@ -11,7 +11,7 @@ import { dataDir } from './shared.ts';
 
 export const cifar100 = { mean: [0.5071, 0.4867, 0.4408], std: [0.2675, 0.2565, 0.2761] };
 
-/** Pixels of the first `count` test pictures of CIFAR-100, or of made-up ones where it is absent. */
+/** Pixels of the first `count` test images of CIFAR-100, or of made-up ones where it is absent. */
 export function testPixels(count: number): { pixels: Uint8Array; real: boolean } {
   const dir = dataDir();
   const set = dir
@@ -32,7 +32,7 @@ export function enlarge(pixels: Uint8Array, times: number): Uint8Array {
 export interface Agreement {
   /** The largest difference of any logit, as a share of the largest logit. */
   relative: number;
-  /** The same as a share of how far a logit moves from picture to picture: what is common to all of them hides nothing. */
+  /** The same as a share of how far a logit moves from image to image: what is common to all of them hides nothing. */
   toSpread: number;
   bytes: number;
 }
@@ -76,7 +76,7 @@ export async function agreement(
   }
 }
 
-/** The largest distance between two pictures' logits of one class. */
+/** The largest distance between two images' logits of one class. */
 function spread(logits: Float32Array, classes: number): number {
   return Math.max(
     ...Array.from({ length: classes }, (_, c) => {

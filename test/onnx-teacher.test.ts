@@ -26,7 +26,7 @@ import { writeTinyNetwork } from './tiny-network.ts';
 let root: string;
 let dataDir: string;
 let checkpoint: string;
-/** Takes pictures that are normalised; takes pixels; says nothing of itself. */
+/** Takes images that are normalised; takes pixels; says nothing of itself. */
 let plain: string;
 let pixels: string;
 let foreign: string;
@@ -143,11 +143,11 @@ test('scores are the same', async () => {
   for (const [i, { tStddev }] of theirs.schemes.entries()) expect(tStddev).toBeCloseTo(ours.schemes[i]!.tStddev, 5);
 });
 
-test("a file that does not say how its pictures are normalised: the data set's way, with a note, or as asked for", async () => {
+test("a file that does not say how its images are normalised: the dataset's way, with a note, or as asked for", async () => {
   const notes: string[] = [];
   const out = join(root, `run${runs++}`);
   await runExperiment(settings(foreign), { out, reporter: { note: (text) => notes.push(text) } });
-  expect(notes).toContainEqual(expect.stringMatching(/foreign\.onnx does not say how its pictures were normalised/));
+  expect(notes).toContainEqual(expect.stringMatching(/foreign\.onnx does not say how its images were normalised/));
   const asked = await run(foreign, { teacher: { checkpoint: foreign, normalization: 'imagenet' } });
   const same = await run(foreign, { teacher: { checkpoint: foreign, normalization: 'same' } });
   expect(asked.teacher!.loss).not.toBeCloseTo(same.teacher!.loss, 2);
@@ -173,11 +173,11 @@ test('the same of a .pth, in a run and in score; a checkpoint says it itself', a
       threads: 1,
       onNote: (text) => notes.push(text),
     });
-    return notes.filter((text) => /does not say how its pictures were normalised/.test(text));
+    return notes.filter((text) => /does not say how its images were normalised/.test(text));
   };
   expect(await notesOf(bare, 'resnet8')).toEqual(
     Array(2).fill(
-      `note: ${bare} does not say how its pictures were normalised; taken to be as the data set's are (--teacher-normalization)`,
+      `note: ${bare} does not say how its images were normalised; taken to be as the dataset's are (--teacher-normalization)`,
     ),
   );
   expect(await notesOf(checkpoint)).toEqual([]);
@@ -188,7 +188,7 @@ describe('the fingerprint', () => {
     const config = resolveConfig({ ...settings('x'), teacher } as Parameters<typeof resolveConfig>[0]);
     return fingerprint(config, teacherIdentity(config)).id;
   };
-  test("is the file's content, and what was said of its pictures", () => {
+  test("is the file's content, and what was said of its images", () => {
     expect(teacherIdentity(resolveConfig(settings(plain)))).toMatchObject({
       model: 'resnet8',
       sha256: expect.any(String),
@@ -203,7 +203,7 @@ describe('what does not go together is refused before the run begins', () => {
     [
       'a file that says it itself',
       () => ({ teacher: { checkpoint: plain, normalization: 'imagenet' } }),
-      /says itself how its pictures are normalised/,
+      /says itself how its images are normalised/,
     ],
     [
       'a normalisation nobody knows',

@@ -42,7 +42,7 @@ describe('thrive score', () => {
       teacher: { path: teacher, model: 'resnet8', hash: expect.stringMatching(/^[0-9a-f]{64}$/) },
       student: { path: student, model: 'resnet8' },
       data: 'fashion-mnist',
-      pictures: 64,
+      images: 64,
       ...{ epochs: 2, batchSize: 8, group: 2, draw: 'batch', seed: 2, precision: 'fp32', paper: null, leftOut: [] },
       steps: { taken: 16, asked: 16 },
     });
@@ -67,7 +67,7 @@ describe('thrive score', () => {
     // Nothing costs more than x and the eight other views.
     expect(score.forwards.teacher).toBeLessThanOrEqual(8 * 128);
     expect(score.forwards.student).toBe(2 * 128);
-    expect(stderr).toMatch(/9 augmentations, 64 pictures, 2 epochs: at most 1,024 teacher and 256 student forwards/);
+    expect(stderr).toMatch(/9 augmentations, 64 images, 2 epochs: at most 1,024 teacher and 256 student forwards/);
     expect(stderr).toMatch(/scoring ━+ 128\/128/);
     // What is asked for beside it changes nothing about a figure.
     const some = ['--augment', 'cutmix+pick:student-entropy,mixup', '--student', student];
@@ -128,7 +128,7 @@ describe('thrive score', () => {
 
   test.each<[string, () => string[], RegExp]>([
     ['no teacher', () => ['score', '--data', 'cifar100'], /no teacher to ask\nhint: .*--teacher FILE/],
-    ['no data', () => ['score', '--teacher', teacher], /no data set is named/],
+    ['no data', () => ['score', '--teacher', teacher], /no dataset is named/],
     ['another scheme', () => [...base, '--augment', 'cutmx'], /did you mean 'cutmix'\?\nhint: known: all, identity/],
     ['temperature 0', () => [...base, '--augment', 'cutmix+pick:kl', '--temperature', '0'], /must be above 0, got 0/],
     ['a student model alone', () => [...base, '--student-model', 'resnet8'], /there is no --student/],

@@ -37,7 +37,7 @@ describe('thrive show-augment', () => {
     expect(code, stderr).toBe(0);
     const sheet = JSON.parse(stdout);
     expect(sheet).toMatchObject({ out, data: 'fashion-mnist', leftOut: [] });
-    expect(sheet.pictures).toHaveLength(5);
+    expect(sheet.images).toHaveLength(5);
     expect(sheet.views).toMatchObject([
       { scheme: 'mixup', pick: null, scores: null, picked: null },
       { scheme: 'cutmix', pick: { criterion: 'teacher-entropy', factor: 2, keep: 0.5 } },
@@ -61,12 +61,12 @@ describe('thrive show-augment', () => {
   test('of a smaller set, all there is', async () => {
     const { code, stdout, stderr } = await thrive([...base, '--augment', 'flip', '--limit-train', '5', '--json']);
     expect(code, stderr).toBe(0);
-    expect(JSON.parse(stdout).pictures).toHaveLength(5);
+    expect(JSON.parse(stdout).images).toHaveLength(5);
     rmSync(out);
   });
 
   test.each<[string, () => string[], RegExp]>([
-    ['no data', () => ['show-augment'], /no data set is named/],
+    ['no data', () => ['show-augment'], /no dataset is named/],
     [
       'a teacher that is missing',
       () => [...base, '--augment', 'cutmix+pick:dissimilarity'],
@@ -78,7 +78,7 @@ describe('thrive show-augment', () => {
       () => [...base, '--augment', 'flip', '--teacher-normalization', 'imagenet'],
       /--teacher-normalization .* there is no --teacher\n/,
     ],
-    ['too many pictures', () => [...base, '--count', '65'], /--count must be a whole number from 1 to 64, got 65/],
+    ['too many images', () => [...base, '--count', '65'], /--count must be a whole number from 1 to 64, got 65/],
     [
       'a file in the way',
       () => [...base, '--out', join(teacher, 'sheet.png')],

@@ -64,7 +64,7 @@ const light: [string, string[], number][] = [
   ['a missing teacher', ['distill', '--data', 'synthetic', '--student', 'resnet8', '--teacher', 'nowhere.pth'], 2],
   ['a run that is not there', ['distill', '--resume', 'nowhere'], 2],
   ['a missing checkpoint', ['eval', 'nowhere.pth'], 2],
-  ['a list of data sets', ['data', 'list'], 0],
+  ['a list of datasets', ['data', 'list'], 0],
 ];
 
 describe('libtorch is not loaded for', () => {

@@ -1,4 +1,4 @@
-/** @file A data set small enough for whole runs in tests: IDX files of stripes, whose angle and width tell the class. */
+/** @file A dataset small enough for whole runs in tests: IDX files of stripes, whose angle and width tell the class. */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { stream } from '../src/torch/random.ts';

@@ -1,8 +1,8 @@
-// Drop a picture, see the five likeliest classes. All of it runs here; the server only hands out files.
+// Drop an image, see the five likeliest classes. All of it runs here; the server only hands out files.
 
+import { drawSquare, planes } from './image.js';
 import { readFacts } from './metadata.js';
 import * as ort from './ort/ort.wasm.min.mjs';
-import { drawSquare, planes } from './picture.js';
 
 // One thread needs no special headers from the server, and a small network no more.
 ort.env.wasm.numThreads = 1;
@@ -69,10 +69,10 @@ function show(classes) {
 async function classify(file) {
   if (!loaded) return;
   const { session, facts } = loaded;
-  const picture = await createImageBitmap(file).catch(() => {
-    throw new Error('this file is no picture that the browser can read');
+  const image = await createImageBitmap(file).catch(() => {
+    throw new Error('this file is no image that the browser can read');
   });
-  drawSquare(picture, seen, facts.size);
+  drawSquare(image, seen, facts.size);
   seen.hidden = false;
   element('hint').toggleAttribute('hidden', true);
   const input = new ort.Tensor('float32', planes(seen, facts.normalization), [1, 3, facts.size, facts.size]);
@@ -82,8 +82,8 @@ async function classify(file) {
   const shares = softmax(/** @type {Float32Array} */ (results[session.outputNames[0]].data));
   const classes = shares.map((share, i) => ({ name: facts.classNames[i] ?? `class ${i}`, share }));
   show(classes.sort((a, b) => b.share - a.share).slice(0, 5));
-  const from = `${picture.width} by ${picture.height}`;
-  say('done', `${milliseconds.toFixed(1)} ms, from a picture of ${from}; at the left, what the network sees`);
+  const from = `${image.width} by ${image.height}`;
+  say('done', `${milliseconds.toFixed(1)} ms, from an image of ${from}; at the left, what the network sees`);
 }
 
 /** @param {Blob | null | undefined} file */

@@ -15,7 +15,7 @@ const types = {
   '.mjs': 'text/javascript; charset=utf-8',
   '.wasm': 'application/wasm',
 };
-const pages = new Set(['index.html', 'style.css', 'app.js', 'metadata.js', 'picture.js']);
+const pages = new Set(['index.html', 'style.css', 'app.js', 'metadata.js', 'image.js']);
 
 /** The file behind an address, or undefined. Only names known here and plain names in the runtime's folder. */
 function fileOf(address, model) {

@@ -80,7 +80,7 @@ function collect(drawn: AutoAugmentParameters, operation: Operation): number[] {
   return Array.from(drawn.magnitudes).filter((_, i) => drawn.operations[i] === code);
 }
 
-test('translations are measured in the picture’s own pixels', () => {
+test('translations are measured in the image’s own pixels', () => {
   const most = (size: number): number => {
     const drawn = autoaugment.draw(drawContext(4000, { height: size, width: size }));
     return Math.max(...collect(drawn, 'TranslateY'));
@@ -93,7 +93,7 @@ test('the bytes are operated on and normalised after', () => {
   tidy(() => {
     const view = batchView(32, { size: 32 });
     const drawn = autoaugment.draw(drawContext(32));
-    const expected = normalizeImages(applyOperations(view.pictures, drawn), view.normalization);
+    const expected = normalizeImages(applyOperations(view.images, drawn), view.normalization);
     const made = autoaugment.apply(view, drawn);
     expect(made.data()).toEqual(expected.data());
     // A sample that no operation came to is x to the bit.

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { type Box, boxAround, coverage, packBoxes } from './box.ts';
 
-const picture = { height: 32, width: 32 };
+const image = { height: 32, width: 32 };
 
 describe('a box around a centre', () => {
   test.each<[string, [number, number, number, number], Box]>([
@@ -12,10 +12,10 @@ describe('a box around a centre', () => {
     ['of odd size: one pixel less', [10, 20, 5, 7], [8, 17, 12, 23]],
     ['of one pixel: nothing', [10, 20, 1, 1], [10, 20, 10, 20]],
     ['of no size', [31, 0, 0, 0], [31, 0, 31, 0]],
-    ['of the whole picture, off its centre', [15, 17, 32, 32], [0, 1, 31, 32]],
-    ['of the whole picture', [16, 16, 32, 32], [0, 0, 32, 32]],
+    ['of the whole image, off its centre', [15, 17, 32, 32], [0, 1, 31, 32]],
+    ['of the whole image', [16, 16, 32, 32], [0, 0, 32, 32]],
   ])('%s', (_, [row, column, height, width], expected) => {
-    expect(boxAround(row, column, height, width, picture)).toEqual(expected);
+    expect(boxAround(row, column, height, width, image)).toEqual(expected);
   });
 
   test('is what marking pixels nearer than the halves gives', () => {

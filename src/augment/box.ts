@@ -1,4 +1,4 @@
-/** @file Boxes in a picture: the arithmetic that CutMix, cutout and random erasing share. */
+/** @file Boxes in an image: the arithmetic that CutMix, cutout and random erasing share. */
 
 /** [top, left, bottom, right], the last two exclusive. */
 export type Box = readonly [top: number, left: number, bottom: number, right: number];
@@ -11,23 +11,23 @@ const clip = (value: number, size: number): number => Math.max(0, Math.min(size,
  * A box of `height` by `width` around a centre pixel, clipped at the border. Both sides reach out by the halved size rounded
  * down, so an odd size loses a pixel and a size of 1 everything: the arithmetic of the published CutMix and cutout.
  */
-export function boxAround(row: number, column: number, height: number, width: number, picture: PictureSize): Box {
+export function boxAround(row: number, column: number, height: number, width: number, image: ImageSize): Box {
   const [down, across] = [Math.floor(height / 2), Math.floor(width / 2)];
   return [
-    clip(row - down, picture.height),
-    clip(column - across, picture.width),
-    clip(row + down, picture.height),
-    clip(column + across, picture.width),
+    clip(row - down, image.height),
+    clip(column - across, image.width),
+    clip(row + down, image.height),
+    clip(column + across, image.width),
   ];
 }
 
-export interface PictureSize {
+export interface ImageSize {
   height: number;
   width: number;
 }
 
-/** The share of a picture that a box covers. */
-export const coverage = ([top, left, bottom, right]: Box, { height, width }: PictureSize): number =>
+/** The share of an image that a box covers. */
+export const coverage = ([top, left, bottom, right]: Box, { height, width }: ImageSize): number =>
   ((bottom - top) * (right - left)) / (height * width);
 
 /** Boxes one after the other, as the kernels take them. */

@@ -77,7 +77,7 @@ describe('boxes', () => {
     expect(inner.some(({ top, left }) => top !== left)).toBe(true);
   });
 
-  test('of a picture that is not square have its proportions', () => {
+  test('of an image that is not square have its proportions', () => {
     const wide = cutmix.draw(drawContext(4000, { height: 16, width: 64 })).boxes;
     let inner = 0;
     for (let i = 0; i < wide.length; i += 4) {
@@ -114,7 +114,7 @@ test('lambda is the share of pixels that stay', () => {
 });
 
 describe('partners', () => {
-  test('are never the picture itself, and any other as often', () => {
+  test('are never the image itself, and any other as often', () => {
     const count = 6;
     const pairs: number[] = [];
     for (let step = 0; step < 2000; step++) {
@@ -127,7 +127,7 @@ describe('partners', () => {
     expect(misfit(counts, new Array<number>(30).fill(2000 / 5))).toBeLessThan(4);
   });
 
-  test('of two pictures are each other', () => {
+  test('of two images are each other', () => {
     for (let step = 0; step < 20; step++) expect([...cutmix.draw(drawContext(2, { step })).partner]).toEqual([1, 0]);
   });
 

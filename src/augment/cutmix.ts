@@ -4,14 +4,14 @@ import { drawEach, type Scheme } from './scheme.ts';
 
 export type CutMixParameters = {
   readonly partner: Int32Array;
-  /** Own share of each picture, from its true box. */
+  /** Own share of each image, from its true box. */
   readonly lambda: Float64Array;
   /** Four numbers a sample: top, left, bottom, right of what comes from the partner (bottom and right exclusive). */
   readonly boxes: Int32Array;
 };
 
 /**
- * A box of the partner in each picture, always. Its sides are sqrt(1 - lambda) of the picture's, lambda from Beta(1, 1), cut to
+ * A box of the partner in each image, always. Its sides are sqrt(1 - lambda) of the image's, lambda from Beta(1, 1), cut to
  * whole pixels; its centre is any pixel; it is clipped at the border, and lambda is computed again from what is left. Partners
  * have no fixed point, as in the paper's code; the original's may (and it leaves half of the CIFAR batches alone).
  */

@@ -35,7 +35,7 @@ test('the hole is 8 pixels wide on CIFAR-100, 16 on CIFAR-10, 4 in a corner of t
   expect(side('cifar10')).toEqual([8, 16]);
 });
 
-test('rows and columns of a picture that is not square', () => {
+test('rows and columns of an image that is not square', () => {
   const { boxes } = cutout.draw(drawContext(3000, { height: 16, width: 40, settings: schemeSettings('x', 16) }));
   const { rows, columns } = centres(boxes, 4);
   expect([Math.max(...rows), Math.max(...columns)]).toEqual([15, 39]);

@@ -7,7 +7,7 @@ export type HoleParameters = { readonly boxes: Int32Array };
 
 /**
  * A square hole around a centre drawn from all pixels, clipped at the border, filled with 0 in normalised space, which is the
- * data set's mean colour. The side comes from the settings: 8 for CIFAR-100, 16 for CIFAR-10, a quarter of the size elsewhere.
+ * dataset's mean colour. The side comes from the settings: 8 for CIFAR-100, 16 for CIFAR-10, a quarter of the size elsewhere.
  */
 export const cutout: Scheme<HoleParameters> = {
   name: 'cutout',

@@ -7,7 +7,7 @@ import { normalizeImages } from './normalize.ts';
 const MANY = 9000;
 
 describe('flip', () => {
-  test('mirrors half of the pictures and moves none', () => {
+  test('mirrors half of the images and moves none', () => {
     const drawn = flip.draw(drawContext(MANY));
     expect(misfitUniform(drawn.flip, 2)).toBeLessThan(4);
     expect([drawn.padding, Math.max(...drawn.top), Math.max(...drawn.left)]).toEqual([0, 0, 0]);
@@ -21,7 +21,7 @@ describe('flip', () => {
     expect(misfitUniform(coins, 2)).toBeLessThan(4);
   });
 
-  test('a picture comes out as it was or mirrored, to the bit', () => {
+  test('an image comes out as it was or mirrored, to the bit', () => {
     tidy(() => {
       const view = batchView(40);
       const drawn = flip.draw(drawContext(40));
@@ -65,7 +65,7 @@ describe('crop+flip', () => {
       const corner = { top: Int32Array.of(0, 4), left: Int32Array.of(0, 4), flip: Int32Array.of(0, 0), padding: 4 };
       const made = cropFlip.apply(view, corner);
       expect(made.select(0, 1).data()).toEqual(view.x.select(0, 1).data());
-      const black = normalizeImages(view.pictures.mul(0), view.normalization);
+      const black = normalizeImages(view.images.mul(0), view.normalization);
       const border = made.narrow(0, 0, 1).narrow(2, 0, 4);
       expect(border.data()).toEqual(black.narrow(0, 0, 1).narrow(2, 0, 4).data());
       const moved = made.select(0, 0).narrow(1, 4, 28).narrow(2, 4, 28);

@@ -3,7 +3,7 @@ import { normalizeImages } from './normalize.ts';
 import { type BatchView, type DrawContext, drawEach, type Scheme } from './scheme.ts';
 import { type CropFlip, gatherCropFlip } from './standard.ts';
 
-/** Crop origins in the padded picture, mirror switches, and the padding they were drawn for. */
+/** Crop origins in the padded image, mirror switches, and the padding they were drawn for. */
 export type CropFlipParameters = {
   readonly top: Int32Array;
   readonly left: Int32Array;
@@ -24,13 +24,13 @@ function drawCrops(context: DrawContext, name: string, padding: number): CropFli
 
 /**
  * On the bytes and normalised after, so that what is not moved equals x to the bit. (The paper's code takes the normalised
- * picture back to bytes through float32 and truncates, which can lose a grey level.)
+ * image back to bytes through float32 and truncates, which can lose a grey level.)
  */
 function applyCrops(view: BatchView, parameters: CropFlipParameters): Tensor {
   return tidy(() => {
     const everyone = Int32Array.from(parameters.top.keys());
-    const pictures = gatherCropFlip(view.pictures, everyone, parameters, parameters.padding);
-    return normalizeImages(pictures, view.normalization, view.channelsLast);
+    const images = gatherCropFlip(view.images, everyone, parameters, parameters.padding);
+    return normalizeImages(images, view.normalization, view.channelsLast);
   });
 }
 

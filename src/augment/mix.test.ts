@@ -176,8 +176,8 @@ test('parameters that do not fit the batch are errors', () => {
     );
     expect(() => blendImages(x, swap, Float64Array.of(0))).toThrow('lambda: expected a Float64Array of 2 elements');
     expect(() => pasteBoxes(x, Int32Array.of(0, 0, 1, 1), swap)).toThrow('boxes: expected an Int32Array of 8 elements');
-    expect(() => pasteBoxes(x, Int32Array.of(0, 0, 1, 1, 0, 0, 5, 1), swap)).toThrow('box 1 is not inside the picture');
-    expect(() => pasteBoxes(x, Int32Array.of(2, 0, 1, 1, 0, 0, 1, 1), null)).toThrow('box 0 is not inside the picture');
+    expect(() => pasteBoxes(x, Int32Array.of(0, 0, 1, 1, 0, 0, 5, 1), swap)).toThrow('box 1 is not inside the image');
+    expect(() => pasteBoxes(x, Int32Array.of(2, 0, 1, 1, 0, 0, 1, 1), null)).toThrow('box 0 is not inside the image');
     expect(() => pastePatches(x, swap, new Uint8Array(3), 4)).toThrow('mask: expected a Uint8Array of 2 elements');
     expect(() => pastePatches(x, swap, new Uint8Array(2), 0)).toThrow('side of a patch must be at least 1');
     expect(() => noGrad(() => blendImages(x.select(0, 0), swap, Float64Array.of(0, 1)))).toThrow(

@@ -1,5 +1,5 @@
 /**
- * @file Mixing and cutting of normalised pictures, float32 [B, C, H, W] in either layout, with parameters for each sample. One
+ * @file Mixing and cutting of normalised images, float32 [B, C, H, W] in either layout, with parameters for each sample. One
  * fused pass on the CPU; plain operators, with equal results, on other devices. New tensors, no gradients.
  */
 import { UserError } from '../base/errors.ts';
@@ -89,15 +89,15 @@ export function pastePatchesPlain(images: Tensor, partner: Int32Array, mask: Uin
 }
 
 /**
- * A partner for each picture, none its own, uniform over all such pairings.
+ * A partner for each image, none its own, uniform over all such pairings.
  *
- * @throws UserError for a batch of one picture, which has no other
+ * @throws UserError for a batch of one image, which has no other
  */
 export function drawPartners(context: DrawContext, scheme: string): Int32Array {
   const count = context.index.length;
   if (count < 2) {
-    throw new UserError(`${scheme} mixes each picture with another of its batch, and this batch has ${count}`, {
-      hint: 'choose a --batch-size (or --limit-train) that leaves no single picture for the last batch',
+    throw new UserError(`${scheme} mixes each image with another of its batch, and this batch has ${count}`, {
+      hint: 'choose a --batch-size (or --limit-train) that leaves no single image for the last batch',
     });
   }
   return partnerStream(context, scheme).derangement(count);

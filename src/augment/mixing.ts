@@ -1,12 +1,12 @@
 import { UserError } from '../base/errors.ts';
 import { schemeByName } from './index.ts';
 
-/** Mixing needs two pictures in every batch. @throws UserError */
+/** Mixing needs two images in every batch. @throws UserError */
 export function checkMixing(views: readonly { scheme: string }[], batchSize: number, count: number): void {
   const mixing = views.find(({ scheme }) => schemeByName(scheme).mixes);
   if (!mixing || (batchSize > 1 && count % batchSize !== 1)) return;
   throw new UserError(
-    `${mixing.scheme} mixes pictures of a batch, but batches of ${batchSize} leave a batch of one of ${count} pictures`,
+    `${mixing.scheme} mixes images of a batch, but batches of ${batchSize} leave a batch of one of ${count} images`,
     { hint: 'choose another --batch-size or --limit-train' },
   );
 }

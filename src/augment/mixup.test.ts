@@ -28,7 +28,7 @@ test('partners are any permutation, fixed points among them', () => {
   expect(misfitUniform(places, 24)).toBeLessThan(4);
 });
 
-test('lambda 1 is the picture, lambda 0 its partner', () => {
+test('lambda 1 is the image, lambda 0 its partner', () => {
   tidy(() => {
     const view = batchView(3);
     const parameters = { partner: Int32Array.of(2, 0, 1), lambda: Float64Array.of(1, 0, 0.25) };

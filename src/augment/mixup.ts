@@ -5,7 +5,7 @@ export type MixupParameters = { readonly partner: Int32Array; readonly lambda: F
 
 /**
  * lambda x + (1 - lambda) x[partner], lambda from Beta(1, 1), which is uniform. Partners are a random permutation of the batch,
- * so now and then a picture is mixed with itself, as in the authors' code.
+ * so now and then an image is mixed with itself, as in the authors' code.
  */
 export const mixup: Scheme<MixupParameters> = {
   name: 'mixup',

@@ -22,7 +22,7 @@ function tableOf({ mean, std }: Normalization): Float32Array {
 const tables = new WeakMap<Normalization, Float32Array>();
 
 /**
- * uint8 pictures [B, C, H, W] to float32 (value / 255 - mean) / std, in channels-last layout where asked for. To the bit what
+ * uint8 images [B, C, H, W] to float32 (value / 255 - mean) / std, in channels-last layout where asked for. To the bit what
  * PyTorch's usual input pipeline gives: one unit in the last place, at a ReLU's kink, is enough to part two training runs.
  */
 export function normalizeImages(images: Tensor, by: Normalization, channelsLast = false): Tensor {
@@ -45,7 +45,7 @@ export function normalizePlain(images: Tensor, by: Normalization, channelsLast =
 const same = (a: readonly number[], b: readonly number[]): boolean => a.every((value, i) => value === b[i]);
 
 /**
- * What turns pictures normalised by `from` into pictures normalised by `to`: null when they agree already. It is affine in
+ * What turns images normalised by `from` into images normalised by `to`: null when they agree already. It is affine in
  * each channel, so it commutes with mixing, cutting and cropping.
  */
 export function renormalizer(from: Normalization, to: Normalization): ((images: Tensor) => Tensor) | null {

@@ -20,7 +20,7 @@ import {
 
 type Space = Record<Operation, number[]>;
 interface Fixture {
-  pictures: {
+  images: {
     kind: string;
     shape: [number, number, number];
     crc: string;
@@ -30,15 +30,15 @@ interface Fixture {
   policies: Record<'cifar10' | 'imagenet', [string, string][]>;
   spaces: { auto: Space; rand: Space; wide: Space };
 }
-/** What torchvision 0.14.1 makes of generated pictures: operations.py beside it writes it. */
+/** What torchvision 0.14.1 makes of generated images: operations.py beside it writes it. */
 const fixture: Fixture = JSON.parse(
   readFileSync(new URL('../../test/fixtures/augment/operations.json', import.meta.url), 'utf8'),
 );
 
 const crc = (bytes: Uint8Array): string => crc32(bytes).toString(16).padStart(8, '0');
 
-/** The pictures of operations.py. */
-function picture(kind: string, [channels, height, width]: readonly [number, number, number]): Uint8Array {
+/** The images of operations.py. */
+function image(kind: string, [channels, height, width]: readonly [number, number, number]): Uint8Array {
   const noise = uniformFiller(`${kind}.${channels}x${height}x${width}`, channels * height * width);
   return Uint8Array.from(noise, (u, i) => {
     const level = Math.floor(((u + 1) / 2) * 256);
@@ -56,7 +56,7 @@ function picture(kind: string, [channels, height, width]: readonly [number, numb
   });
 }
 
-/** Every list of calls applied to the same picture, as one batch. */
+/** Every list of calls applied to the same image, as one batch. */
 function variants(
   bytes: Uint8Array,
   shape: readonly number[],
@@ -72,10 +72,10 @@ function variants(
 }
 
 describe('against torchvision 0.14.1', () => {
-  for (const { kind, shape, crc: own, translations, sums } of fixture.pictures) {
+  for (const { kind, shape, crc: own, translations, sums } of fixture.images) {
     for (const [space, table] of Object.entries(sums) as ['auto' | 'wide', Record<Operation, string>][]) {
       test(`every operation at every ${space} magnitude: ${kind} ${shape.join('x')}`, () => {
-        const bytes = picture(kind, shape);
+        const bytes = image(kind, shape);
         expect(crc(bytes)).toBe(own);
         const magnitudes = space === 'auto' ? { ...fixture.spaces.auto, ...translations } : fixture.spaces.wide;
         for (const [operation, expected] of Object.entries(table) as [Operation, string][]) {
@@ -100,35 +100,32 @@ describe('against torchvision 0.14.1', () => {
         }),
       ),
     );
-    const got = variants(picture('smooth', [3, 32, 32]), [3, 32, 32], lists).map(crc);
+    const got = variants(image('smooth', [3, 32, 32]), [3, 32, 32], lists).map(crc);
     expect(got).toEqual(fixture.policies[name].flat());
   });
 
   const golden = sharedPath('golden/autoaugment.json');
-  test.skipIf(!golden)(
-    `the golden picture, policies and magnitudes${because(golden, 'golden/autoaugment.json')}`,
-    () => {
-      const reference: {
-        image_b64: string;
-        ops: { op: Operation; magnitude: number; out_b64: string }[];
-        policy_cifar10: unknown;
-        policy_imagenet: unknown;
-        augmentation_space_10_bins_32px: Record<Operation, { magnitudes: number[] | number; signed: boolean }>;
-      } = JSON.parse(readFileSync(golden!, 'utf8'));
-      const bytes = Uint8Array.from(Buffer.from(reference.image_b64, 'base64'));
-      const lists = reference.ops.map(({ op, magnitude }) => [{ operation: op, magnitude }]);
-      expect(lists.length).toBe(14);
-      for (const [i, made] of variants(bytes, [3, 32, 32], lists).entries()) {
-        expect(Buffer.from(made).toString('base64'), reference.ops[i]!.op).toBe(reference.ops[i]!.out_b64);
-      }
-      expect(autoAugmentPolicies.cifar10).toEqual(reference.policy_cifar10);
-      expect(autoAugmentPolicies.imagenet).toEqual(reference.policy_imagenet);
-      const table = autoAugmentTable(10, 32, 32);
-      for (const [operation, { magnitudes, signed }] of Object.entries(reference.augmentation_space_10_bins_32px)) {
-        expect(table[operation as Operation]).toEqual({ magnitudes: [magnitudes].flat(), signed });
-      }
-    },
-  );
+  test.skipIf(!golden)(`the golden image, policies and magnitudes${because(golden, 'golden/autoaugment.json')}`, () => {
+    const reference: {
+      image_b64: string;
+      ops: { op: Operation; magnitude: number; out_b64: string }[];
+      policy_cifar10: unknown;
+      policy_imagenet: unknown;
+      augmentation_space_10_bins_32px: Record<Operation, { magnitudes: number[] | number; signed: boolean }>;
+    } = JSON.parse(readFileSync(golden!, 'utf8'));
+    const bytes = Uint8Array.from(Buffer.from(reference.image_b64, 'base64'));
+    const lists = reference.ops.map(({ op, magnitude }) => [{ operation: op, magnitude }]);
+    expect(lists.length).toBe(14);
+    for (const [i, made] of variants(bytes, [3, 32, 32], lists).entries()) {
+      expect(Buffer.from(made).toString('base64'), reference.ops[i]!.op).toBe(reference.ops[i]!.out_b64);
+    }
+    expect(autoAugmentPolicies.cifar10).toEqual(reference.policy_cifar10);
+    expect(autoAugmentPolicies.imagenet).toEqual(reference.policy_imagenet);
+    const table = autoAugmentTable(10, 32, 32);
+    for (const [operation, { magnitudes, signed }] of Object.entries(reference.augmentation_space_10_bins_32px)) {
+      expect(table[operation as Operation]).toEqual({ magnitudes: [magnitudes].flat(), signed });
+    }
+  });
 });
 
 describe('magnitudes', () => {
@@ -200,11 +197,11 @@ describe('programs', () => {
     fc.assert(
       fc.property(fc.array(fc.array(call, { maxLength: 3 }), { minLength: 1, maxLength: 6 }), (lists) => {
         tidy(() => {
-          const pictures = batch(lists.length, 'neighbours', [3, 9, 7]);
-          const together = applyOperations(pictures, packProgram(3, lists));
+          const images = batch(lists.length, 'neighbours', [3, 9, 7]);
+          const together = applyOperations(images, packProgram(3, lists));
           for (const [i, list] of lists.entries()) {
             // Alone, and one operation at a time.
-            let alone = pictures.narrow(0, i, 1);
+            let alone = images.narrow(0, i, 1);
             for (const step of list) alone = applyOperations(alone, packProgram(1, [[step]]));
             expect(together.narrow(0, i, 1).equal(alone)).toBe(true);
           }
@@ -220,43 +217,43 @@ describe('programs', () => {
       [{ operation, magnitude: legal[operation][0] * 0.3 }],
     ]);
     const program = packProgram(1, lists);
-    const pictures = batch(lists.length, 'threads', [3, 32, 32]);
+    const images = batch(lists.length, 'threads', [3, 32, 32]);
     const threads = getNumThreads();
     try {
       const made = [1, 2, 4].map((count) => {
         setNumThreads(count);
-        return tidy(() => applyOperations(pictures, program).data());
+        return tidy(() => applyOperations(images, program).data());
       });
       expect(made[1]).toEqual(made[0]);
       expect(made[2]).toEqual(made[0]);
-      expectNoLeak(() => applyOperations(pictures, program).dispose());
+      expectNoLeak(() => applyOperations(images, program).dispose());
     } finally {
       setNumThreads(threads);
-      pictures.dispose();
+      images.dispose();
     }
   });
 
   test('the input is not changed, and identities leave it as it is', () => {
     tidy(() => {
-      const pictures = batch(4, 'untouched', [3, 8, 8]);
-      const before = pictures.data();
+      const images = batch(4, 'untouched', [3, 8, 8]);
+      const before = images.data();
       applyOperations(
-        pictures,
+        images,
         packProgram(
           1,
           Array.from({ length: 4 }, () => [{ operation: 'Invert', magnitude: 0 }]),
         ),
       );
-      expect(pictures.data()).toEqual(before);
-      expect(applyOperations(pictures, packProgram(2, [[], [], [], []])).data()).toEqual(before);
-      expect(applyOperations(pictures.narrow(0, 0, 0), packProgram(1, [])).shape).toEqual([0, 3, 8, 8]);
+      expect(images.data()).toEqual(before);
+      expect(applyOperations(images, packProgram(2, [[], [], [], []])).data()).toEqual(before);
+      expect(applyOperations(images.narrow(0, 0, 0), packProgram(1, [])).shape).toEqual([0, 3, 8, 8]);
     });
   });
 
   test('what a program cannot be is an error, never a crash', () => {
     tidy(() => {
-      const pictures = batch(2, 'wrong', [3, 8, 8]);
-      const apply = (which: number[], magnitudes: number[], slots = 1, on = pictures): Tensor =>
+      const images = batch(2, 'wrong', [3, 8, 8]);
+      const apply = (which: number[], magnitudes: number[], slots = 1, on = images): Tensor =>
         applyOperations(on, { slots, operations: Int32Array.from(which), magnitudes: Float64Array.from(magnitudes) });
       expect(() => apply([0], [0])).toThrow('operations: expected an Int32Array of 2 elements');
       expect(() => apply([0, 0], [0])).toThrow('magnitudes: expected a Float64Array of 2 elements');
@@ -267,7 +264,7 @@ describe('programs', () => {
       expect(() => apply([11, 11], [4, 256])).toThrow('solarize takes a threshold of 0 to 255');
       expect(() => apply([6, 6], [0, -1.5])).toThrow('a blend needs at least -1');
       expect(() => apply([0, 0], [0, 0], 0)).toThrow('slots must be from 1 to 1024');
-      expect(() => apply([0, 0], [0, 0], 1, pictures.to('float32'))).toThrow('uint8 on the CPU');
+      expect(() => apply([0, 0], [0, 0], 1, images.to('float32'))).toThrow('uint8 on the CPU');
       expect(() => apply([0, 0], [0, 0], 1, batch(2, 'two channels', [2, 8, 8]))).toThrow('1 or 3 channels');
     });
   });

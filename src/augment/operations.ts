@@ -1,7 +1,7 @@
 /**
- * @file Operations on uint8 pictures, each sample with its own: what AutoAugment, RandAugment and TrivialAugment draw from.
+ * @file Operations on uint8 images, each sample with its own: what AutoAugment, RandAugment and TrivialAugment draw from.
  * Equal to torchvision 0.14's on uint8 tensors to the byte: nearest neighbour, black where nothing was, truncation after
- * blending. Native code (native/operations.cc); pictures on another device make the trip to the CPU and back.
+ * blending. Native code (native/operations.cc); images on another device make the trip to the CPU and back.
  */
 
 import { Tensor, tidy } from '../torch/index.ts';
@@ -61,18 +61,18 @@ export function packProgram(slots: number, calls: readonly (readonly OperationCa
   return program;
 }
 
-/** Pictures uint8 [B, 1 or 3, H, W] after each sample's operations: a new tensor on the same device. */
-export function applyOperations(pictures: Tensor, { slots, operations: which, magnitudes }: Program): Tensor {
+/** Images uint8 [B, 1 or 3, H, W] after each sample's operations: a new tensor on the same device. */
+export function applyOperations(images: Tensor, { slots, operations: which, magnitudes }: Program): Tensor {
   return tidy(() => {
-    const here = pictures.to({ device: 'cpu' }).contiguous();
+    const here = images.to({ device: 'cpu' }).contiguous();
     const made = Tensor.wrap(native().applyOperations(here.handle, slots, which, magnitudes));
-    return made.to({ device: pictures.device });
+    return made.to({ device: images.device });
   });
 }
 
-/** The view's pictures after each sample's operations, normalised. */
+/** The view's images after each sample's operations, normalised. */
 export function applyProgram(view: BatchView, program: Program): Tensor {
-  return tidy(() => normalizeImages(applyOperations(view.pictures, program), view.normalization, view.channelsLast));
+  return tidy(() => normalizeImages(applyOperations(view.images, program), view.normalization, view.channelsLast));
 }
 
 /** The magnitudes an operation may have, from weak to strong; one number where it has none, signed where its opposite is as good. */
@@ -131,7 +131,7 @@ export function strengthTable(bins: number, most: StrongestMagnitudes): Record<O
 
 const tables = new Map<string, Record<Operation, Strengths>>();
 
-/** AutoAugment's own magnitudes: E. Cubuk and others, 2018, translations as on the 331-pixel pictures of its search. */
+/** AutoAugment's own magnitudes: E. Cubuk and others, 2018, translations as on the 331-pixel images of its search. */
 export function autoAugmentTable(bins: number, height: number, width: number): Record<Operation, Strengths> {
   const key = `${bins} ${height} ${width}`;
   let table = tables.get(key);

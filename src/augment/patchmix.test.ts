@@ -31,7 +31,7 @@ test('lambda is the share of pixels that stay, cut-off patches counted as what t
   expect(odd.mask.length).toBe(200 * 3 * 2);
   tidy(() => {
     const view = batchView(200, { size: height, width });
-    // Pictures 0, 2, … are all 1, the others all 0, and neighbours are partners: a mean is a share of pixels.
+    // Images 0, 2, … are all 1, the others all 0, and neighbours are partners: a mean is a share of pixels.
     const even = tensor(
       Float32Array.from({ length: 200 }, (_, i) => 1 - (i % 2)),
       { shape: [200, 1, 1, 1] },

@@ -3,7 +3,7 @@ import { drawEach, type Scheme } from './scheme.ts';
 
 export type PatchMixParameters = {
   readonly partner: Int32Array;
-  /** Own share of each picture, in pixels. */
+  /** Own share of each image, in pixels. */
   readonly lambda: Float64Array;
   /** For each sample, row by row, 1 where a patch comes from the partner. */
   readonly mask: Uint8Array;
@@ -15,8 +15,8 @@ export type PatchMixParameters = {
 const SIDE = 4;
 
 /**
- * The picture as a grid of patches, a share of them, drawn uniformly from 0 to 1, from the partner: which ones is random. The
- * grid covers pictures of any size: what the last row and column lack is cut off, and lambda counts pixels.
+ * The image as a grid of patches, a share of them, drawn uniformly from 0 to 1, from the partner: which ones is random. The
+ * grid covers images of any size: what the last row and column lack is cut off, and lambda counts pixels.
  */
 export const patchmix: Scheme<PatchMixParameters> = {
   name: 'patchmix',

@@ -26,7 +26,7 @@ describe('RandAugment', () => {
   const calls = callsOf(randaugment);
   const table = autoAugmentTable(31, 32, 32);
 
-  test('two operations a picture, each of 14 as often, twice the same too', () => {
+  test('two operations an image, each of 14 as often, twice the same too', () => {
     expect(calls.length).toBe(2 * MANY);
     const codes = calls.map(({ name }) => operations.indexOf(name));
     expect(codes).not.toContain(operations.indexOf('Invert'));
@@ -50,7 +50,7 @@ describe('TrivialAugment', () => {
   const calls = callsOf(trivialaugment);
   const table = strengthTable(31, wide);
 
-  test('one operation a picture, each of 14 as often', () => {
+  test('one operation an image, each of 14 as often', () => {
     expect(calls.length).toBe(MANY);
     expect(
       misfitUniform(

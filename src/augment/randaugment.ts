@@ -17,7 +17,7 @@ const choices: readonly Operation[] = operations.filter((operation) => operation
 
 const BINS = 31;
 
-/** Two operations a picture at step 9 of 0 … 30: torchvision's defaults. */
+/** Two operations an image at step 9 of 0 … 30: torchvision's defaults. */
 const OPERATIONS = 2;
 const MAGNITUDE = 9;
 
@@ -43,7 +43,7 @@ export const randaugment: Scheme<Program> = {
   apply: applyProgram,
 };
 
-/** The wide magnitudes: 32 pixels whatever the size of the picture. */
+/** The wide magnitudes: 32 pixels whatever the size of the image. */
 const wide = strengthTable(BINS, {
   shear: 0.99,
   translateX: 32,

@@ -12,7 +12,7 @@ const holes = Array.from({ length: MANY }, (_, i) => {
 });
 const erased = holes.filter(({ tall }) => tall > 0);
 
-test('half of the pictures are left alone', () => {
+test('half of the images are left alone', () => {
   expect(misfit([erased.length, MANY - erased.length], [MANY / 2, MANY / 2])).toBeLessThan(4);
 });
 
@@ -20,7 +20,7 @@ test('the hole covers 2 to 33 %, uniformly', () => {
   const shares = erased.map(({ tall, wide }) => (tall * wide) / SIZE ** 2);
   expect(Math.min(...shares)).toBeGreaterThan(0.018);
   expect(Math.max(...shares)).toBeLessThan(0.335);
-  // At 33 % and ratio 3.3 a side is above the picture's: those few are drawn again. Below 29 % all fit.
+  // At 33 % and ratio 3.3 a side is above the image's: those few are drawn again. Below 29 % all fit.
   const fitting = shares.filter((share) => share > 0.02 && share < 0.29);
   const bins = fitting.map((share) => Math.min(8, Math.floor(((share - 0.02) / 0.27) * 9)));
   expect(misfitUniform(bins, 9)).toBeLessThan(4);
@@ -36,7 +36,7 @@ test('tall over wide is 0.3 to 3.3, as often tall as wide', () => {
   expect(misfit([above, erased.length - above], [expected, erased.length - expected])).toBeLessThan(4);
 });
 
-test('it lies anywhere it fits, and is never as large as the picture', () => {
+test('it lies anywhere it fits, and is never as large as the image', () => {
   for (const { top, left, tall, wide } of erased) {
     expect(top + tall <= SIZE && left + wide <= SIZE && tall < SIZE && wide < SIZE).toBe(true);
   }
@@ -58,7 +58,7 @@ test('it lies anywhere it fits, and is never as large as the picture', () => {
   ).toBeLessThan(4);
 });
 
-test('a picture too small for any hole is left alone', () => {
+test('an image too small for any hole is left alone', () => {
   tidy(() => {
     const view = batchView(50, { size: 1 });
     const drawn = randomErasing.draw(drawContext(50, { height: 1, width: 1 }));

@@ -1,16 +1,16 @@
 import type { Stream } from '../torch/random.ts';
-import { type Box, EMPTY_BOX, type PictureSize, packBoxes } from './box.ts';
+import { type Box, EMPTY_BOX, type ImageSize, packBoxes } from './box.ts';
 import type { HoleParameters } from './cutout.ts';
 import { pasteBoxes } from './mix.ts';
 import { drawEach, type Scheme } from './scheme.ts';
 
-/** torchvision's defaults: how often, the erased share of the picture, and its height over its width. */
+/** torchvision's defaults: how often, the erased share of the image, and its height over its width. */
 const PROBABILITY = 0.5;
 const AREA = [0.02, 0.33] as const;
 const ASPECT = [0.3, 3.3] as const;
 const ATTEMPTS = 10;
 
-function drawBox(random: Stream, { height, width }: PictureSize): Box {
+function drawBox(random: Stream, { height, width }: ImageSize): Box {
   if (!random.bernoulli(PROBABILITY)) return EMPTY_BOX;
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
     const area = height * width * random.uniform(...AREA);
@@ -26,7 +26,7 @@ function drawBox(random: Stream, { height, width }: PictureSize): Box {
 }
 
 /**
- * With probability 1/2, a box of 2 to 33 % of the picture, wherever it fits, filled with 0 in normalised space. As torchvision
+ * With probability 1/2, a box of 2 to 33 % of the image, wherever it fits, filled with 0 in normalised space. As torchvision
  * draws it: the aspect ratio uniform in logarithm from 0.3 to 3.3 (the authors: uniform from 0.3 to 1 / 0.3), up to 10
  * attempts; and its default fill (the authors also try random pixels).
  */

@@ -6,14 +6,14 @@ import type { Normalization } from './normalize.ts';
 /** One batch after the standard augmentation: what a scheme makes its second view from. */
 export interface BatchView {
   /** uint8 [B, 3, H, W]; operations on bytes begin here, and their result is normalised afterwards. */
-  pictures: Tensor;
+  images: Tensor;
   /** The same, normalised: float32 [B, 3, H, W], channels last where `channelsLast`. Mixing and cutting begin here. */
   x: Tensor;
   normalization: Normalization;
   channelsLast: boolean;
 }
 
-/** What a scheme's strength depends on, by data set: see `schemeSettings`. */
+/** What a scheme's strength depends on, by dataset: see `schemeSettings`. */
 export interface SchemeSettings {
   /** Pixels of black border that crop+flip adds on every side. */
   padding: number;
@@ -43,11 +43,11 @@ export interface DrawContext {
 /** Plain data: log it, send it, apply it again. Arrays hold one entry (or a fixed number of them) a sample. */
 export type Parameters = Readonly<Record<string, number | Int32Array | Float64Array | Uint8Array>>;
 
-/** Parameters of schemes that mix each picture with another. */
+/** Parameters of schemes that mix each image with another. */
 export interface Mix {
-  /** Where in the batch each picture's partner is. */
+  /** Where in the batch each image's partner is. */
   readonly partner: Int32Array;
-  /** The picture's own share of the result, from 0 to 1; its partner has the rest. Hard labels are mixed by it. */
+  /** The image's own share of the result, from 0 to 1; its partner has the rest. Hard labels are mixed by it. */
   readonly lambda: Float64Array;
 }
 
@@ -56,7 +56,7 @@ export interface Scheme<P extends Parameters = Parameters> {
   readonly name: string;
   /** Who proposed it: authors, title, year. */
   readonly source: string;
-  /** Whether pictures are mixed with one another: its parameters then hold a `Mix`. */
+  /** Whether images are mixed with one another: its parameters then hold a `Mix`. */
   readonly mixes: boolean;
   /** A function of the context alone. @throws UserError when the batch is too small to mix */
   draw(context: DrawContext): P;

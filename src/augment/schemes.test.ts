@@ -83,8 +83,8 @@ describe.each(schemes.map((scheme) => [scheme.name, scheme] as const))('%s', (na
       const batch = view();
       const made = scheme.apply(batch, parameters);
       if (scheme.mixes) return;
-      // Through other batches: reversed, each picture must come out the same.
-      const reversed = { ...batch, pictures: batch.pictures.flip([0]), x: batch.x.flip([0]) };
+      // Through other batches: reversed, each image must come out the same.
+      const reversed = { ...batch, images: batch.images.flip([0]), x: batch.x.flip([0]) };
       expect(scheme.apply(reversed, parameters).flip([0]).data()).toEqual(made.data());
     });
   });
@@ -102,12 +102,12 @@ describe.each(schemes.map((scheme) => [scheme.name, scheme] as const))('%s', (na
     for (const channelsLast of [false, true]) {
       tidy(() => {
         const batch = view(channelsLast);
-        const before = [batch.pictures.data(), batch.x.data()];
+        const before = [batch.images.data(), batch.x.data()];
         const made = scheme.apply(batch, scheme.draw(contextOf()));
         expect([made.shape, made.dtype, made.device]).toEqual([batch.x.shape, 'float32', 'cpu']);
         expect(made.isContiguous(channelsLast ? 'channelsLast' : 'contiguous')).toBe(true);
         expect(made.sharesStorage(batch.x)).toBe(false);
-        expect([batch.pictures.data(), batch.x.data()]).toEqual(before);
+        expect([batch.images.data(), batch.x.data()]).toEqual(before);
       });
     }
   });
@@ -127,7 +127,7 @@ describe.each(schemes.map((scheme) => [scheme.name, scheme] as const))('%s', (na
       expectNoLeak(() => scheme.apply(batch, parameters).dispose());
     } finally {
       setNumThreads(threads);
-      for (const one of [batch.pictures, batch.x, last.pictures, last.x]) one.dispose();
+      for (const one of [batch.images, batch.x, last.images, last.x]) one.dispose();
     }
   });
 
@@ -147,10 +147,10 @@ describe.each(schemes.map((scheme) => [scheme.name, scheme] as const))('%s', (na
     expect(scheme.draw(contextOf({ round: 1 })).partner).not.toEqual(mix.partner);
   });
 
-  test('the mean pixel of x is lambda of its own picture and the rest of its partner', () => {
+  test('the mean pixel of x is lambda of its own image and the rest of its partner', () => {
     const mix = mixOf(scheme, scheme.draw(contextOf()));
     if (!mix) return;
-    // Pictures of one value each: the result's mean is the mix that hard labels are given.
+    // Images of one value each: the result's mean is the mix that hard labels are given.
     tidy(() => {
       const batch = view();
       const levels = tensor(
@@ -202,7 +202,7 @@ describe('the batch of one', () => {
   test.each(['cutmix', 'patchmix'])('is an error of %s that says so', (name) => {
     expect(() => schemeByName(name).draw(alone)).toThrow(UserError);
     expect(() => schemeByName(name).draw(alone)).toThrow(
-      `${name} mixes each picture with another of its batch, and this batch has 1`,
+      `${name} mixes each image with another of its batch, and this batch has 1`,
     );
   });
   test('is mixed with itself by mixup, and left to the others', () => {
@@ -217,7 +217,7 @@ describe('the batch of one', () => {
   });
 });
 
-test('settings by data set are those of the paper', () => {
+test('settings by dataset are those of the paper', () => {
   expect(schemeSettings('cifar100', 32)).toEqual({ padding: 4, cutout: 8, policy: 'cifar10' });
   expect(schemeSettings('cifar10', 32)).toEqual({ padding: 4, cutout: 16, policy: 'cifar10' });
   expect(schemeSettings('tiny-imagenet', 64)).toEqual({ padding: 8, cutout: 16, policy: 'imagenet' });

@@ -34,7 +34,7 @@ export function schemeByName(name: string): Scheme {
   return found;
 }
 
-/** The mixing part of a scheme's parameters, or null where pictures are not mixed. */
+/** The mixing part of a scheme's parameters, or null where images are not mixed. */
 export function mixOf(scheme: Scheme, parameters: Parameters): Mix | null {
   const { partner, lambda } = parameters;
   return scheme.mixes && partner instanceof Int32Array && lambda instanceof Float64Array ? { partner, lambda } : null;

@@ -5,7 +5,7 @@ import { getNumThreads, setNumThreads, type Tensor, tensor, tidy } from '../torc
 import { normalizeImages, normalizePlain, renormalizer } from './normalize.ts';
 import { type CropFlip, drawCropFlip, gatherCropFlip, gatherCropFlipPlain, noCropFlip } from './standard.ts';
 
-const pictures = (count: number, size = 8): Tensor =>
+const makeImages = (count: number, size = 8): Tensor =>
   tensor(
     Uint8Array.from({ length: count * 3 * size * size }, (_, i) => (i * 37 + (i >> 5)) % 256),
     { shape: [count, 3, size, size] },
@@ -47,7 +47,7 @@ describe('crop and flip', () => {
         }),
         (padding, samples) => {
           tidy(() => {
-            const images = pictures(5);
+            const images = makeImages(5);
             const column = (key: 'sample' | 'top' | 'left' | 'flip', most = Number.POSITIVE_INFINITY): Int32Array =>
               Int32Array.from(samples, (s) => Math.min(s[key], most));
             const index = column('sample');
@@ -62,9 +62,9 @@ describe('crop and flip', () => {
     );
   });
 
-  test('the draw that changes nothing gives the pictures back', () => {
+  test('the draw that changes nothing gives the images back', () => {
     tidy(() => {
-      const images = pictures(4);
+      const images = makeImages(4);
       const index = Int32Array.of(2, 0);
       expect(gatherCropFlip(images, index, noCropFlip(2, 4), 4).equal(images.indexSelect(0, tensor(index)))).toBe(true);
     });
@@ -109,7 +109,7 @@ describe('crop and flip', () => {
     const index = Int32Array.from({ length: 64 }, (_, i) => (i * 7) % 40);
     const draws = drawCropFlip(3, 1, index, { padding: 4, flip: true });
     tidy(() => {
-      const images = pictures(40, 32);
+      const images = makeImages(40, 32);
       const [one, two] = [1, 2].map((threads) => {
         setNumThreads(threads);
         const x = gatherCropFlip(images, index, draws, 4);
@@ -121,9 +121,9 @@ describe('crop and flip', () => {
     setNumThreads(before);
   });
 
-  test('indices and offsets outside the pictures are refused', () => {
+  test('indices and offsets outside the images are refused', () => {
     tidy(() => {
-      const images = pictures(2);
+      const images = makeImages(2);
       const at = (index: number, top: number): (() => unknown) => {
         const draws = { top: Int32Array.of(top), left: Int32Array.of(0), flip: Int32Array.of(0) };
         return () => gatherCropFlip(images, Int32Array.of(index), draws, 2);
@@ -140,7 +140,7 @@ describe('normalisation', () => {
 
   test('equals (value / 255 - mean) / std to the bit, in both layouts', () => {
     tidy(() => {
-      const images = pictures(6);
+      const images = makeImages(6);
       const expected = normalizePlain(images, cifar);
       for (const channelsLast of [false, true]) {
         const got = normalizeImages(images, cifar, channelsLast);
@@ -154,14 +154,14 @@ describe('normalisation', () => {
     const other = { mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225] };
     expect(renormalizer(cifar, { ...cifar })).toBeNull();
     tidy(() => {
-      const images = pictures(3);
+      const images = makeImages(3);
       const changed = renormalizer(cifar, other)!(normalizeImages(images, cifar));
       expect(changed).toBeAllclose(normalizeImages(images, other), { atol: 1e-5 });
     });
   });
 
   test('leaves no tensor behind', () => {
-    const images = pictures(4);
+    const images = makeImages(4);
     expectNoLeak(() => {
       tidy(() => {
         const index = Int32Array.of(1, 2);

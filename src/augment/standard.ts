@@ -1,6 +1,6 @@
 /**
  * @file The standard augmentation of every recipe here: pad with black, crop at random, mirror at random (RandomCrop and
- * RandomHorizontalFlip), each sample with its own draw. Works on uint8 pictures, before normalisation.
+ * RandomHorizontalFlip), each sample with its own draw. Works on uint8 images, before normalisation.
  */
 
 import { UserError } from '../base/errors.ts';
@@ -9,13 +9,13 @@ import { arange, ops, Tensor, tensor, tidy } from '../torch/index.ts';
 import { native } from '../torch/native.ts';
 import { stream } from '../torch/random.ts';
 
-/** What to draw. Padding in pixels on every side; 0 leaves the picture in place. */
+/** What to draw. Padding in pixels on every side; 0 leaves the image in place. */
 export interface StandardOptions {
   padding: number;
   flip: boolean;
 }
 
-/** One crop origin in the padded picture and one mirror switch (0 or 1) a sample. */
+/** One crop origin in the padded image and one mirror switch (0 or 1) a sample. */
 export interface CropFlip {
   top: Int32Array;
   left: Int32Array;
@@ -50,7 +50,7 @@ export function noCropFlip(count: number, padding = 0): CropFlip {
 }
 
 /**
- * Take pictures `index` out of `images` [N, C, H, W] uint8 and crop and mirror each as drawn: [B, C, H, W] uint8. One fused
+ * Take images `index` out of `images` [N, C, H, W] uint8 and crop and mirror each as drawn: [B, C, H, W] uint8. One fused
  * pass on the CPU, plain operators on other devices.
  */
 export function gatherCropFlip(images: Tensor, index: Int32Array, draws: CropFlip, padding: number): Tensor {
@@ -78,16 +78,16 @@ export function gatherCropFlipPlain(images: Tensor, index: Int32Array, draws: Cr
 }
 
 /**
- * The standard augmentation of a data set, as the configuration asks for it.
+ * The standard augmentation of a dataset, as the configuration asks for it.
  *
- * @throws UserError where pictures are to be flipped and nothing else, but a flipped one would be of another class
+ * @throws UserError where images are to be flipped and nothing else, but a flipped one would be of another class
  */
 export function standardOptions(
   config: { standard: 'crop+flip' | 'crop' | 'flip' | 'none' },
   info: Pick<DatasetInfo, 'title' | 'padding' | 'flip'>,
 ): StandardOptions {
   if (config.standard === 'flip' && !info.flip) {
-    throw new UserError(`--base-augment flip: a mirrored picture of ${info.title} is of another class`, {
+    throw new UserError(`--base-augment flip: a mirrored image of ${info.title} is of another class`, {
       hint: 'choose crop or none',
     });
   }

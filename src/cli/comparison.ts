@@ -172,7 +172,7 @@ function commonLine({ shared, teachers, rows }: Comparison): string {
   const [only] = teachers;
   const score = teachers.length === 1 && only && Number.isFinite(only.top1) ? ` (top-1 ${only.top1.toFixed(2)} %)` : '';
   const parts = [
-    data && (limitTrain && limitTrain !== 'all' ? `${data} (${limitTrain} training pictures)` : data),
+    data && (limitTrain && limitTrain !== 'all' ? `${data} (${limitTrain} training images)` : data),
     model && `student ${model}`,
     teacher && `teacher ${teacher}${score}`,
     epochs && quantity(Number(epochs), 'epoch'),
@@ -192,7 +192,7 @@ function protocolLines(comparison: Comparison, notes: readonly Footnote[]): stri
   const chosen = new Set(rows.flatMap(({ best }) => (best ? [best.chosenOn] : [])));
   const lines = ["top-1 and loss are the last epoch's, on the test set."];
   if (chosen.has('test')) lines.push('Best on test was chosen with hindsight: it is no fair estimate.');
-  if (chosen.has('dev')) lines.push('Best by dev was chosen on pictures kept out of training.');
+  if (chosen.has('dev')) lines.push('Best by dev was chosen on images kept out of training.');
   const several = rows.some(({ seeds }) => seeds.length > 1);
   if (several) lines.push('± is the standard deviation over seeds (n - 1).');
   if (rows.length > 1 && rows.some(({ seeds }) => seeds.length < 2)) {

@@ -51,15 +51,15 @@ export interface EngineFlags {
 /** Which data, and where it lies. */
 export function addDataFlags(command: Command): Command {
   return command
-    .option('--data <name>', 'data set: cifar100, cifar10, fashion-mnist, mnist, synthetic')
-    .option('--data-dir <folder>', 'folder that holds the data set (or set THRIVE_DATA)')
-    .option('--limit-test <n>', 'use only n test pictures, the first n / classes of each class', positiveInteger);
+    .option('--data <name>', 'dataset: cifar100, cifar10, fashion-mnist, mnist, synthetic')
+    .option('--data-dir <folder>', 'folder that holds the dataset (or set THRIVE_DATA)')
+    .option('--limit-test <n>', 'use only n test images, the first n / classes of each class', positiveInteger);
 }
 
 /** How the engine computes. */
 export function addEngineFlags(command: Command): Command {
   return command
-    .option('--batch-size <n>', 'pictures a step', positiveInteger)
+    .option('--batch-size <n>', 'images a step', positiveInteger)
     .option('--device <name>', 'cpu, cuda, cuda:1 (default: cpu)')
     .option('--precision <name>', 'fp32, or bf16: mixed precision by autocast (default: fp32)')
     .option('--threads <n>', 'threads of the engine (default: all processors)', positiveInteger)

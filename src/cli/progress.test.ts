@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { EpochRecord } from '../train/loop.ts';
-import { evaluationProgress, type ProgressOptions, pictureProgress, progress, transferProgress } from './progress.ts';
+import { evaluationProgress, imageProgress, type ProgressOptions, progress, transferProgress } from './progress.ts';
 
 beforeEach(() => {
   vi.stubEnv('CI', '');
@@ -63,7 +63,7 @@ function watched(options: Partial<ProgressOptions> = {}, screen = new Screen()) 
     wait: (seconds: number) => {
       time += seconds;
     },
-    /** One step of 64 pictures, ten an epoch. */
+    /** One step of 64 images, ten an epoch. */
     step: (seconds: number, step: number, epoch = 0, loss = 2) => {
       time += seconds;
       reporter.onStep!(
@@ -97,7 +97,7 @@ describe('in a terminal', () => {
     start();
     for (let i = 0; i < 10; i++) step(0.2, i);
     expect(screen.lines).toHaveLength(2);
-    expect(screen.lines[0]).toBe('78,042 parameters; 640 training, 100 test pictures; 4 epochs');
+    expect(screen.lines[0]).toBe('78,042 parameters; 640 training, 100 test images; 4 epochs');
     expect(screen.last).toMatch(
       /^epoch 1\/4 ━{20} 320 images\/s {2}loss 2\.0000 \(ce 2\.000, kl 0\.500\) {2}0:06 left$/,
     );
@@ -151,7 +151,7 @@ describe('in a terminal', () => {
     reporter.onEpoch!(record);
     expect(screen.last).toMatch(/^teacher: epoch 2\/4/);
     expect(screen.lines[0]).toBe(
-      'teacher: 78,042 parameters; 640 training, 7 dev, 100 test pictures; 4 epochs, continuing after epoch 2',
+      'teacher: 78,042 parameters; 640 training, 7 dev, 100 test images; 4 epochs, continuing after epoch 2',
     );
   });
 });
@@ -163,7 +163,7 @@ describe('time left', () => {
     const { screen, start, step } = watched({ epochs: 3 });
     start();
     for (let i = 0; i < 5; i++) step(2, i);
-    // 64 pictures in 2 s; 25 of 30 steps to go.
+    // 64 images in 2 s; 25 of 30 steps to go.
     expect(left(screen)).toBe('0:50');
     expect(screen.last).toContain(' 32 images/s');
   });
@@ -270,10 +270,10 @@ describe('other bars', () => {
     expect(screen.raw).not.toContain('\r');
   });
 
-  test('work on pictures: how many, how fast, how long yet', () => {
+  test('work on images: how many, how fast, how long yet', () => {
     const screen = new Screen();
     let time = 10;
-    const bar = pictureProgress('scoring', screen, () => time);
+    const bar = imageProgress('scoring', screen, () => time);
     bar.update(0, 40_000);
     expect(screen.last).toBe('scoring ╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌ 0/40,000');
     time += 100;

@@ -83,7 +83,7 @@ export function progress({
       initEpochs = start.initEpochs;
       trainCount = count;
       stepEnd = now();
-      const sets = `${count} training${devCount ? `, ${devCount} dev` : ''}, ${testCount} test pictures`;
+      const sets = `${count} training${devCount ? `, ${devCount} dev` : ''}, ${testCount} test images`;
       const first = initEpochs > 0 ? `${quantity(initEpochs, 'epoch')} of initialisation, then ` : '';
       const from = epoch > 0 ? `, continuing after epoch ${epoch}` : '';
       line(`${prefix}${quantity(parameters, 'parameter')}; ${sets}; ${first}${quantity(epochs, 'epoch')}${from}`);
@@ -172,8 +172,8 @@ export function transferProgress(stream: Stream = process.stderr): {
   };
 }
 
-/** A bar with speed and time left, for work that goes through so many pictures. Started when it is made. */
-export function pictureProgress(
+/** A bar with speed and time left, for work that goes through so many images. Started when it is made. */
+export function imageProgress(
   what: string,
   stream: Stream = process.stderr,
   now: () => number = () => performance.now() / 1000,

@@ -28,36 +28,36 @@ const TEACHER = 'resnet20';
 const STUDENT = 'resnet8';
 const EPOCHS = 4;
 const BATCH = 64;
-/** Fewer pictures than this teach nothing; a slow machine takes longer than asked instead. */
+/** Fewer images than this teach nothing; a slow machine takes longer than asked instead. */
 const MIN_COUNT = 1000;
 /** Cost of all three runs, in epochs of the teacher: its own, the student's (a third), the student's with teacher forwards. */
 const COST = EPOCHS * (1 + 1 / 3 + 2 / 3);
 
-/** Training speed of the teacher on this machine, in images/s: the best of a few steps on blank pictures. */
+/** Training speed of the teacher on this machine, in images/s: the best of a few steps on blank images. */
 function measureSpeed(precision: Precision): number {
   setNumThreads(defaultThreads());
   const layout = prefersChannelsLast(precision, 'cpu') ? { memoryFormat: 'channelsLast' as const } : {};
   const network = createModel(TEACHER, { classes: 10 }).to(layout).train();
   const optimizer = new SGD(network.namedParameters(), { lr: 0 });
   const x = zeros([BATCH, 3, 32, 32]).to(layout);
-  const pictures = zeros([BATCH, 3, 32, 32], { dtype: 'uint8' });
+  const images = zeros([BATCH, 3, 32, 32], { dtype: 'uint8' });
   const labels = tensor(new Int32Array(BATCH), { dtype: 'int64' });
   const index = new Int32Array(BATCH);
   let best = Number.POSITIVE_INFINITY;
   for (let step = 0; step < 5; step++) {
     const start = performance.now();
-    trainStep(network, supervised(), { x, pictures, labels, index, epoch: 0, step }, optimizer, {
+    trainStep(network, supervised(), { x, images, labels, index, epoch: 0, step }, optimizer, {
       lr: 0,
       precision,
       device: 'cpu',
     });
     best = Math.min(best, performance.now() - start);
   }
-  for (const owner of [network, optimizer, x, pictures, labels]) owner.dispose();
+  for (const owner of [network, optimizer, x, images, labels]) owner.dispose();
   return (BATCH * 1000) / best;
 }
 
-/** The data set asked for, or the first of the usual ones that is here or can be fetched. */
+/** The dataset asked for, or the first of the usual ones that is here or can be fetched. */
 async function chooseData(flags: QuickstartFlags): Promise<string> {
   if (flags.data) return datasetInfo(flags.data).name;
   try {
@@ -71,12 +71,12 @@ async function chooseData(flags: QuickstartFlags): Promise<string> {
     return 'fashion-mnist';
   } catch (error) {
     if (!(error instanceof UserError)) throw error;
-    say(`using generated pictures instead of Fashion-MNIST: ${error.message}`);
+    say(`using generated images instead of Fashion-MNIST: ${error.message}`);
     return 'synthetic';
   }
 }
 
-/** How many pictures of each split there are: files may hold fewer than the official ones. */
+/** How many images of each split there are: files may hold fewer than the official ones. */
 function counts(data: string, flags: QuickstartFlags): { train: number; test: number } {
   const info = datasetInfo(data);
   const source = flags.dataDir ? { dir: flags.dataDir } : {};
@@ -103,7 +103,7 @@ export async function quickstart(flags: QuickstartFlags): Promise<void> {
   const limitTest = Math.min(count.test, Math.max(MIN_COUNT, Math.floor(limitTrain / 2)));
   const out = flags.out ?? join('runs', `quickstart-${new Date().toISOString().slice(0, 19).replaceAll(':', '')}`);
   say(
-    `${data}: ${limitTrain} training and ${limitTest} test pictures, ${EPOCHS} epochs each, ${precision}; this machine trains ${TEACHER} at ${speed.toFixed(0)} images/s\n`,
+    `${data}: ${limitTrain} training and ${limitTest} test images, ${EPOCHS} epochs each, ${precision}; this machine trains ${TEACHER} at ${speed.toFixed(0)} images/s\n`,
   );
 
   const common = defineExperiment({
@@ -160,7 +160,7 @@ export async function quickstart(flags: QuickstartFlags): Promise<void> {
         ],
       ),
       '',
-      `On ${limitTest} test pictures a top-1 is good to about ${spread({ top1: student.top1, testCount: limitTest }).toFixed(1)} points (one standard error); runs this short need more to tell more.`,
+      `On ${limitTest} test images a top-1 is good to about ${spread({ top1: student.top1, testCount: limitTest }).toFixed(1)} points (one standard error); runs this short need more to tell more.`,
       `The runs are in ${out}. Next, your own: npx thrive distill --help`,
     ].join('\n'),
   );

@@ -36,9 +36,9 @@ export const augmentHelp = `
 
 export function addViewFlags(command: Command, defaults: { augment: string; draw: string; epoch: string }): Command {
   return command
-    .option('--data <name>', 'data set: cifar100, cifar10, fashion-mnist, mnist, synthetic')
-    .option('--data-dir <folder>', 'folder that holds the data set (or set THRIVE_DATA)')
-    .option('--limit-train <n>', 'use only n training pictures, the first n / classes of each class', positiveInteger)
+    .option('--data <name>', 'dataset: cifar100, cifar10, fashion-mnist, mnist, synthetic')
+    .option('--data-dir <folder>', 'folder that holds the dataset (or set THRIVE_DATA)')
+    .option('--limit-train <n>', 'use only n training images, the first n / classes of each class', positiveInteger)
     .option('--teacher <file>', 'file of the teacher: .safetensors, .pth or .onnx')
     .option(
       '--teacher-model <name>',
@@ -46,7 +46,7 @@ export function addViewFlags(command: Command, defaults: { augment: string; draw
     )
     .option(
       '--teacher-normalization <name>',
-      "how its pictures are normalised, where its file does not say it: same, imagenet, half, unit, pixels (default: same as the data set's)",
+      "how its images are normalised, where its file does not say it: same, imagenet, half, unit, pixels (default: same as the dataset's)",
     )
     .option('--student <file>', 'checkpoint of a trained student, for picking by kl or student-entropy')
     .option(

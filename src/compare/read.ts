@@ -136,13 +136,13 @@ function readCurve(run: RunFolder, folder: string): { curve: RecordedEpoch[]; in
   return { curve, initEpochs, seconds: all.at(-1)?.seconds ?? 0 };
 }
 
-/** Pictures of the training set that the run goes through in an epoch. */
+/** Images of the training set that the run goes through in an epoch. */
 function trainCount({ data, limitTrain, holdout, batchSize }: ReadRun['config'], stepsPerEpoch: number): number {
   let count: number | undefined = limitTrain;
   try {
     count ??= datasetInfo(data).count.train;
   } catch {
-    // A data set that this version does not know.
+    // A dataset that this version does not know.
   }
   if (count !== undefined) {
     count = Math.round(count * (1 - holdout));

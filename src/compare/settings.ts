@@ -35,9 +35,9 @@ export type Settings = Map<string, unknown>;
 const titles: Record<string, string> = {
   objective: 'objective',
   task: 'learns from',
-  data: 'data set',
-  limitTrain: 'training pictures',
-  limitTest: 'test pictures',
+  data: 'dataset',
+  limitTrain: 'training images',
+  limitTest: 'test images',
   holdout: 'share held out to choose the best epoch',
   model: 'student',
   modelSha256: "file of the student's network",

@@ -77,7 +77,7 @@ describe('defaults', () => {
     }
   });
 
-  test('a data set has one spelling', () => {
+  test('a dataset has one spelling', () => {
     expect(resolveConfig({ ...least, data: 'CIFAR-100' }).data).toBe('cifar100');
   });
 });

@@ -61,13 +61,13 @@ function checkStrong({ task, strong, kd, batchSize, methods = [] }: Resolved): v
   if (!strong) return;
   if (task === 'train') {
     throw new UserError('--augment makes a second view for a teacher to label; plain training has no teacher', {
-      hint: 'use thrive distill, or --base-augment for the pictures themselves',
+      hint: 'use thrive distill, or --base-augment for the images themselves',
     });
   }
   if (strong.pick) checkPickOptions(strong.pick);
   if (batchSize === 1 && schemeByName(strong.scheme).mixes) {
     throw new UserError(
-      `--augment ${strong.scheme} mixes pictures of a batch, and --batch-size 1 leaves it none to mix`,
+      `--augment ${strong.scheme} mixes images of a batch, and --batch-size 1 leaves it none to mix`,
       {
         hint: 'give --batch-size 2 or more',
       },
@@ -75,7 +75,7 @@ function checkStrong({ task, strong, kd, batchSize, methods = [] }: Resolved): v
   }
   if (strong.labels === 'mixed') {
     if (!schemeByName(strong.scheme).mixes) {
-      throw new UserError(`--strong-labels mixed needs an augmentation that mixes pictures, not ${strong.scheme}`, {
+      throw new UserError(`--strong-labels mixed needs an augmentation that mixes images, not ${strong.scheme}`, {
         hint: 'mixup, cutmix or patchmix',
       });
     }

@@ -32,7 +32,7 @@ describe('a fingerprint', () => {
     ['the device', { device: 'cuda:1' }],
     ['where the teacher lies', { teacher: { checkpoint: '/elsewhere/t.pth', model: 'resnet56' } }],
     ['a default that is spelt out', { epochs: 240, lr: 0.05, kd: { temperature: 4 }, schedule: { kind: 'step' } }],
-    ['the spelling of the data set', { data: 'CIFAR-100' }],
+    ['the spelling of the dataset', { data: 'CIFAR-100' }],
   ])('does not change with %s', (_what, change) => {
     expect(idOf({ ...base, ...change })).toBe(idOf(base));
   });

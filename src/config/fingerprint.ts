@@ -29,7 +29,7 @@ export interface TeacherIdentity {
   /** Of the file that makes the network, where one does. */
   modelSha256?: string | undefined;
   sha256: string;
-  /** How its pictures are normalised, where the configuration says it. */
+  /** How its images are normalised, where the configuration says it. */
   normalization?: TeacherSettings['normalization'];
 }
 

@@ -41,7 +41,7 @@ export const teacherShape = {
   checkpoint: z.string().min(1),
   /** Its architecture, or a file that exports the network; checkpoints written here say it themselves. */
   model: z.string().min(1).optional(),
-  /** How its pictures are normalised, where its file does not say it: a name, or mean and std. The data set's unless given. */
+  /** How its images are normalised, where its file does not say it: a name, or mean and std. The dataset's unless given. */
   normalization: normalizationSchema.optional(),
 };
 
@@ -77,7 +77,7 @@ export const strongShape = {
   draw: z.enum(['sample', 'batch']).default('sample'),
   /** Weight of the term on x'; kd.alpha unless given. */
   weight: weight.optional(),
-  /** Learn from the teacher's output on x', or from the labels mixed as the pictures were. */
+  /** Learn from the teacher's output on x', or from the labels mixed as the images were. */
   labels: z.enum(['teacher', 'mixed']).default('teacher'),
   /** x and x' in two passes, or joined in one. */
   passes: z.enum(['separate', 'joint']).default('separate'),
@@ -87,11 +87,11 @@ export const strongShape = {
 const configShape = {
   /** Cross entropy alone, or distillation from a teacher. */
   task: z.enum(['train', 'distill']),
-  /** Data set by name; see `thrive data list`. */
+  /** Dataset by name; see `thrive data list`. */
   data: z.string().min(1),
-  /** Folder that holds the data set. */
+  /** Folder that holds the dataset. */
   dataDir: z.string().min(1).optional(),
-  /** The first LIMIT / classes pictures of each class, in file order. */
+  /** The first LIMIT / classes images of each class, in file order. */
   limitTrain: count.optional(),
   limitTest: count.optional(),
   /** Share of the training set kept out of training, on which the best epoch is chosen. */
@@ -128,7 +128,7 @@ const configShape = {
   gradientEvery: z.int().nonnegative().default(100),
   /** A second, strongly augmented view x' of every batch, which the teacher labels. */
   strong: z.strictObject(strongShape).optional(),
-  /** How each picture is augmented before anything else. */
+  /** How each image is augmented before anything else. */
   standard: z.enum(['crop+flip', 'crop', 'flip', 'none']).optional(),
   seed: z.int().nonnegative().default(0),
   precision: z.enum(['fp32', 'bf16']).default('fp32'),

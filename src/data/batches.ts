@@ -1,9 +1,9 @@
-/** @file A data set as tensors, and the order in which a run reads it. */
+/** @file A dataset as tensors, and the order in which a run reads it. */
 import { keep, type Tensor, tensor } from '../torch/index.ts';
 import { stream } from '../torch/random.ts';
 import type { ImageSet } from './image-set.ts';
 
-/** A whole data set on one device: pictures as one uint8 tensor [N, 3, H, W], labels int64 [N]. */
+/** A whole dataset on one device: images as one uint8 tensor [N, 3, H, W], labels int64 [N]. */
 export interface TensorSet {
   images: Tensor;
   labels: Tensor;

@@ -43,19 +43,19 @@ function write100(folder: string, edit: (file: Buffer) => Buffer = (file) => fil
 }
 
 describe('CIFAR-100', () => {
-  test('records come out as planar pictures with their fine labels', () => {
+  test('records come out as planar images with their fine labels', () => {
     write100(join(root, 'cifar-100-binary'));
     const set = loadCifar(small100, 'train', root);
     expect([set.count, set.channels, set.height, set.width]).toEqual([300, 3, 32, 32]);
     expect(Array.from(set.labels)).toEqual(Array.from({ length: 300 }, (_, i) => i % 100));
-    for (const [picture, i] of [
+    for (const [image, i] of [
       [0, 0],
       [0, 3071],
       [255, 1024],
       [256, 5],
       [299, 3071],
     ] as const) {
-      expect(set.images[picture * 3072 + i]).toBe(pixel(picture, i));
+      expect(set.images[image * 3072 + i]).toBe(pixel(image, i));
     }
     expect(loadCifar(small100, 'test', root).count).toBe(3);
   });

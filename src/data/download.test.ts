@@ -115,7 +115,7 @@ describe('an archive', () => {
 });
 
 describe('getDataset', () => {
-  test('synthetic pictures need no downloading', async () => {
+  test('synthetic images need no downloading', async () => {
     const result = await getDataset('synthetic', { dir: root });
     expect(result).toMatchObject({ name: 'synthetic', status: 'generated' });
     expect(result.message).toContain('nothing needs downloading');

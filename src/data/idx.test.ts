@@ -14,7 +14,7 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(root, { recursive: true, force: true }));
 
-const grey = (picture: number, row: number, column: number): number => (picture * 50 + row * 5 + column * 3 + 1) & 255;
+const grey = (image: number, row: number, column: number): number => (image * 50 + row * 5 + column * 3 + 1) & 255;
 
 function idx(dims: number[], data: Uint8Array, type = 8): Buffer {
   const header = Buffer.alloc(4 + 4 * dims.length);
@@ -46,18 +46,18 @@ function write(folder: string, files: Record<string, Uint8Array>): void {
 const load = () => loadIdx(MNIST, 'train', root);
 
 describe('reading', () => {
-  test('pictures get a border of 2 and three equal channels', () => {
+  test('images get a border of 2 and three equal channels', () => {
     write('mnist', { [IMAGES]: images(3), [LABELS]: labels(5, 0, 9) });
     const set = load();
     expect([set.count, set.channels, set.height, set.width]).toEqual([3, 3, 32, 32]);
     expect(Array.from(set.labels)).toEqual([5, 0, 9]);
     const expected = new Uint8Array(3 * 3072);
-    for (let picture = 0; picture < 3; picture++) {
+    for (let image = 0; image < 3; image++) {
       for (let i = 0; i < 3072; i++) {
         const row = Math.floor((i % 1024) / 32) - 2;
         const column = (i % 32) - 2;
         const inside = row >= 0 && row < 28 && column >= 0 && column < 28;
-        expected[picture * 3072 + i] = inside ? grey(picture, row, column) : 0;
+        expected[image * 3072 + i] = inside ? grey(image, row, column) : 0;
       }
     }
     expect(set.images).toEqual(expected);
@@ -112,11 +112,11 @@ describe('what is refused, with the name of the file', () => {
     ],
     ['another element type', { [LABELS]: idx([2], new Uint8Array(2), 0x0d) }, 'it starts with 0x00000d01'],
     [
-      'another picture size',
+      'another image size',
       { [IMAGES]: idx([2, 32, 28], new Uint8Array(2 * 896)) },
       'declares 2 × 32 × 28 bytes; MNIST has 1 to 60000 × 28 × 28',
     ],
-    ['no pictures', { [IMAGES]: idx([0, 28, 28], new Uint8Array(0)) }, 'declares 0 × 28 × 28'],
+    ['no images', { [IMAGES]: idx([0, 28, 28], new Uint8Array(0)) }, 'declares 0 × 28 × 28'],
     [
       'a size beyond any file',
       { [IMAGES]: idx([0xffffffff, 28, 28], new Uint8Array(9)) },
@@ -175,7 +175,7 @@ describe('what is refused, with the name of the file', () => {
     expect(process.memoryUsage().rss - before).toBeLessThan(50_000_000);
   });
 
-  test('a small file that declares millions of pictures is refused before they are allocated', () => {
+  test('a small file that declares millions of images is refused before they are allocated', () => {
     write('mnist', packed(gzipSync(idx([60_000, 28, 28], new Uint8Array(1000)))));
     expect(load).toThrow(/is truncated: \d+ packed bytes where its header declares 47040016/);
   });

@@ -9,10 +9,10 @@ import { getAgain, locate, requireFile, type Whereabouts } from './locate.ts';
 /**
  * MNIST (Y. LeCun, C. Cortes, C. Burges, 1998) and Fashion-MNIST (H. Xiao, K. Rasul, R. Vollgraf, 2017) in the IDX format:
  * two zero bytes, the type (8: unsigned byte), the number of dimensions, each dimension as a big-endian 32-bit number, data.
- * Plain or gzip. The 28×28 grey pictures get a black border of 2 and three equal channels: 3×32×32 as the networks expect.
+ * Plain or gzip. The 28×28 grey images get a black border of 2 and three equal channels: 3×32×32 as the networks expect.
  */
 export interface IdxLayout extends Whereabouts {
-  /** The most pictures a file may declare: as many as the official one has. */
+  /** The most images a file may declare: as many as the official one has. */
   records: Record<Split, number>;
   classNames: readonly string[];
 }

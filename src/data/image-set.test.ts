@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import { UserError } from '../base/errors.ts';
 import { classCounts, holdout, type ImageSet, limitPerClass, subset } from './image-set.ts';
 
-/** 1×1 pictures whose bytes say which record they are. */
+/** 1×1 images whose bytes say which record they are. */
 function tiny(labels: number[], classes = Math.max(...labels) + 1): ImageSet {
   const images = Uint8Array.from(labels.flatMap((_, i) => [i & 255, i >> 8, 7]));
   const classNames = Array.from({ length: classes }, (_, c) => `class ${c}`);
@@ -18,7 +18,7 @@ function tiny(labels: number[], classes = Math.max(...labels) + 1): ImageSet {
   };
 }
 
-/** Which records a set of `tiny` pictures holds. */
+/** Which records a set of `tiny` images holds. */
 const records = (set: ImageSet): number[] =>
   Array.from({ length: set.count }, (_, i) => set.images[3 * i]! + 256 * set.images[3 * i + 1]!);
 
@@ -28,7 +28,7 @@ const anySet = fc
     fc.array(fc.nat(classes - 1), { minLength: 1, maxLength: 200 }).map((labels) => tiny(labels, classes)),
   );
 
-test('subset keeps pictures and labels together, in the order asked for', () => {
+test('subset keeps images and labels together, in the order asked for', () => {
   const set = subset(tiny([5, 6, 7, 8]), [2, 0, 2]);
   expect(set.count).toBe(3);
   expect(records(set)).toEqual([2, 0, 2]);
@@ -75,7 +75,7 @@ test('any limit: exactly as many, in order, as balanced as the classes allow', (
 
 test('an impossible limit is refused', () => {
   const set = tiny([0, 1, 0]);
-  expect(() => limitPerClass(set, 4)).toThrow('a limit of 4 is more than the 3 pictures there are');
+  expect(() => limitPerClass(set, 4)).toThrow('a limit of 4 is more than the 3 images there are');
   for (const limit of [0, -1, 1.5, Number.NaN]) expect(() => limitPerClass(set, limit)).toThrow(UserError);
 });
 

@@ -4,11 +4,11 @@ import { stream } from '../torch/random.ts';
 /** Which half of a dataset: what is learnt from, or what is measured on. */
 export type Split = 'train' | 'test';
 
-/** Pictures in memory, as bytes: what every reader returns and the batches are cut from. */
+/** Images in memory, as bytes: what every reader returns and the batches are cut from. */
 export interface ImageSet {
   /** count · 3 · height · width bytes, each image planar (CHW: all of red, then green, then blue), 0 to 255. */
   images: Uint8Array;
-  /** One class a picture, from 0. */
+  /** One class an image, from 0. */
   labels: Int32Array;
   count: number;
   channels: 3;
@@ -18,7 +18,7 @@ export interface ImageSet {
   classNames: readonly string[];
 }
 
-/** The pictures at `indices`, in that order; a copy. */
+/** The images at `indices`, in that order; a copy. */
 export function subset(set: ImageSet, indices: ArrayLike<number>): ImageSet {
   const bytes = set.channels * set.height * set.width;
   const images = new Uint8Array(indices.length * bytes);
@@ -26,7 +26,7 @@ export function subset(set: ImageSet, indices: ArrayLike<number>): ImageSet {
   for (let to = 0; to < indices.length; to++) {
     const from = indices[to]!;
     if (!(Number.isInteger(from) && from >= 0 && from < set.count)) {
-      throw new UserError(`there is no picture ${from} in a set of ${set.count}`);
+      throw new UserError(`there is no image ${from} in a set of ${set.count}`);
     }
     images.set(set.images.subarray(from * bytes, (from + 1) * bytes), to * bytes);
     labels[to] = set.labels[from]!;
@@ -34,7 +34,7 @@ export function subset(set: ImageSet, indices: ArrayLike<number>): ImageSet {
   return { ...set, images, labels, count: indices.length };
 }
 
-/** How many pictures each class has. */
+/** How many images each class has. */
 export function classCounts(set: ImageSet): Int32Array {
   const counts = new Int32Array(set.classNames.length);
   for (const label of set.labels) counts[label]!++;
@@ -42,18 +42,18 @@ export function classCounts(set: ImageSet): Int32Array {
 }
 
 /**
- * A fixed, balanced part of a set: the first limit / classes pictures of each class, in file order; what does not divide goes
+ * A fixed, balanced part of a set: the first limit / classes images of each class, in file order; what does not divide goes
  * one each to the first classes. A class that has too few gives all it has and the others share the rest, so that exactly
- * `limit` pictures come back.
+ * `limit` images come back.
  *
  * @throws UserError when the limit is not a whole number from 1 to the size of the set
  */
 export function limitPerClass(set: ImageSet, limit: number): ImageSet {
   if (!(Number.isInteger(limit) && limit >= 1)) {
-    throw new UserError(`a limit must be a whole number of pictures, at least 1, not ${limit}`);
+    throw new UserError(`a limit must be a whole number of images, at least 1, not ${limit}`);
   }
   if (limit > set.count) {
-    throw new UserError(`a limit of ${limit} is more than the ${set.count} pictures there are`, {
+    throw new UserError(`a limit of ${limit} is more than the ${set.count} images there are`, {
       hint: `leave the limit out, or choose at most ${set.count}`,
     });
   }
@@ -78,8 +78,8 @@ function quotas(counts: Int32Array, limit: number): number[] {
 }
 
 /**
- * Set a part of the training pictures aside for choosing settings, so that the test set is looked at once. Stratified: each
- * class gives the same fraction (rounded, at least one picture, never its last). Depends only on the seed and the labels;
+ * Set a part of the training images aside for choosing settings, so that the test set is looked at once. Stratified: each
+ * class gives the same fraction (rounded, at least one image, never its last). Depends only on the seed and the labels;
  * with the same seed a smaller fraction is a part of a larger one. Both parts keep the file order.
  */
 export function holdout(set: ImageSet, fraction: number, seed: number): { train: ImageSet; dev: ImageSet } {

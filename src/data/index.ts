@@ -1,4 +1,4 @@
-/** Datasets in memory: readers for CIFAR and IDX files, generated pictures, their registry, and downloading. */
+/** Datasets in memory: readers for CIFAR and IDX files, generated images, their registry, and downloading. */
 export { type GetOptions, type GetResult, getDataset } from './download.ts';
 export {
   classCounts,

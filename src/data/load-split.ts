@@ -2,7 +2,7 @@ import { UserError } from '../base/errors.ts';
 import { type ImageSet, limitPerClass } from './image-set.ts';
 import { datasetInfo, loadDataset } from './registry.ts';
 
-/** One split of a data set, limited as asked. `flag` is what the limit is called, for the error. */
+/** One split of a dataset, limited as asked. `flag` is what the limit is called, for the error. */
 export function loadSplit(
   config: { data: string; dataDir?: string | undefined },
   split: 'train' | 'test',
@@ -10,7 +10,7 @@ export function loadSplit(
   flag = `--limit-${split}`,
 ): ImageSet {
   const tooMany = (count: number): UserError =>
-    new UserError(`${flag} ${limit}: ${config.data} has ${count} ${split} pictures`);
+    new UserError(`${flag} ${limit}: ${config.data} has ${count} ${split} images`);
   const { count } = datasetInfo(config.data);
   if (limit !== undefined && config.data === 'synthetic') {
     // Its classes take turns, so that the limited set is the beginning, and no more need be generated.

@@ -37,7 +37,7 @@ test('an unknown name names the nearest one', () => {
   expect(() => datasetInfo('constructor')).toThrow(UserError);
 });
 
-test('synthetic pictures: as many as asked for, of the seed asked for', () => {
+test('synthetic images: as many as asked for, of the seed asked for', () => {
   const set = loadDataset('synthetic', { split: 'test', count: 30, seed: 5 });
   expect(set.count).toBe(30);
   expect(set.images).not.toEqual(loadDataset('synthetic', { split: 'test', count: 30 }).images);
@@ -85,23 +85,20 @@ describe('where data is looked for', () => {
 });
 
 const real = dataDir();
-test.skipIf(!real)(
-  `CIFAR-100's mean and deviation are those of its pictures${because(real, 'cifar-100-binary')}`,
-  () => {
-    const { images } = loadDataset('cifar100', { split: 'train', dir: real! });
-    const { mean, std } = DATASETS.cifar100!;
-    for (let c = 0; c < 3; c++) {
-      let sum = 0;
-      let squares = 0;
-      for (let start = c * 1024; start < images.length; start += 3072) {
-        for (let i = start; i < start + 1024; i++) {
-          sum += images[i]!;
-          squares += images[i]! * images[i]!;
-        }
+test.skipIf(!real)(`CIFAR-100's mean and deviation are those of its images${because(real, 'cifar-100-binary')}`, () => {
+  const { images } = loadDataset('cifar100', { split: 'train', dir: real! });
+  const { mean, std } = DATASETS.cifar100!;
+  for (let c = 0; c < 3; c++) {
+    let sum = 0;
+    let squares = 0;
+    for (let start = c * 1024; start < images.length; start += 3072) {
+      for (let i = start; i < start + 1024; i++) {
+        sum += images[i]!;
+        squares += images[i]! * images[i]!;
       }
-      const n = images.length / 3;
-      expect(sum / n / 255).toBeCloseTo(mean[c]!, 3);
-      expect(Math.sqrt(squares / n - (sum / n) ** 2) / 255).toBeCloseTo(std[c]!, 3);
     }
-  },
-);
+    const n = images.length / 3;
+    expect(sum / n / 255).toBeCloseTo(mean[c]!, 3);
+    expect(Math.sqrt(squares / n - (sum / n) ** 2) / 255).toBeCloseTo(std[c]!, 3);
+  }
+});

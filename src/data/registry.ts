@@ -13,9 +13,9 @@ export interface LoadOptions {
   split: Split;
   /** A data folder or the dataset's own folder; by default THRIVE_DATA, then ./data. */
   dir?: string;
-  /** How many pictures to generate; only for generated datasets. */
+  /** How many images to generate; only for generated datasets. */
   count?: number;
-  /** Which pictures to generate, 0 by default; only for generated datasets. */
+  /** Which images to generate, 0 by default; only for generated datasets. */
   seed?: number;
 }
 
@@ -25,18 +25,18 @@ export interface DatasetInfo {
   title: string;
   classes: number;
   classNames: readonly string[];
-  /** Height and width of the pictures, in pixels. */
+  /** Height and width of the images, in pixels. */
   size: number;
-  /** Mean and standard deviation of the training pictures on the scale 0 to 1, for normalising. */
+  /** Mean and standard deviation of the training images on the scale 0 to 1, for normalising. */
   mean: Rgb;
   std: Rgb;
   /** Pixels of black border the standard random crop adds. */
   padding: number;
-  /** Whether a mirrored picture is still of its class. */
+  /** Whether a mirrored image is still of its class. */
   flip: boolean;
-  /** Pictures in each split. */
+  /** Images in each split. */
   count: Readonly<Record<Split, number>>;
-  /** The folder its files are in; undefined when the pictures are generated. @throws UserError when there is none */
+  /** The folder its files are in; undefined when the images are generated. @throws UserError when there is none */
   folder(split: Split, dir?: string): string | undefined;
   load(options: LoadOptions): ImageSet;
 }
@@ -73,7 +73,7 @@ const idx = (layout: IdxLayout, mean: number, std: number, flip: boolean): Datas
 
 /**
  * The datasets. Mean and standard deviation: CIFAR-100 as in the paper's code, CIFAR-10 per pixel over the training set,
- * MNIST and Fashion-MNIST as usually published, of the 28×28 pictures without their border; synthetic measured on its 10,000.
+ * MNIST and Fashion-MNIST as usually published, of the 28×28 images without their border; synthetic measured on its 10,000.
  */
 export const DATASETS: Readonly<Record<string, DatasetInfo>> = {
   cifar10: cifar(CIFAR10, [0.4914, 0.4822, 0.4465], [0.247, 0.2435, 0.2616]),
@@ -121,7 +121,7 @@ export function loadDataset(name: string, options: LoadOptions): ImageSet {
   const info = datasetInfo(name);
   if (info.name !== 'synthetic' && (options.count !== undefined || options.seed !== undefined)) {
     throw new UserError(
-      `${info.title} is read from files: a count or a seed means something for synthetic pictures only`,
+      `${info.title} is read from files: a count or a seed means something for synthetic images only`,
       {
         hint: 'use --limit-train and --limit-test to take a part of it',
       },

@@ -5,12 +5,12 @@ import { classCounts, type ImageSet } from './image-set.ts';
 import { DATASETS } from './registry.ts';
 import { generateSynthetic, SYNTHETIC_CLASSES } from './synthetic.ts';
 
-const picture = (set: ImageSet, i: number): Uint8Array => set.images.subarray(i * 3072, (i + 1) * 3072);
+const image = (set: ImageSet, i: number): Uint8Array => set.images.subarray(i * 3072, (i + 1) * 3072);
 const hash = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
 
 /** Share of `test` a linear softmax classifier gets right after training on `train` by plain SGD. */
 function linearAccuracy(train: ImageSet, test: ImageSet, features: (pixels: Uint8Array) => Float64Array): number {
-  const inputs = Array.from({ length: train.count }, (_, i) => features(picture(train, i)));
+  const inputs = Array.from({ length: train.count }, (_, i) => features(image(train, i)));
   const width = inputs[0]!.length;
   const classes = train.classNames.length;
   const weights = Array.from({ length: classes }, () => new Float64Array(width + 1));
@@ -37,7 +37,7 @@ function linearAccuracy(train: ImageSet, test: ImageSet, features: (pixels: Uint
   }
   let right = 0;
   for (let i = 0; i < test.count; i++) {
-    const s = scores(features(picture(test, i)));
+    const s = scores(features(image(test, i)));
     if (s.indexOf(Math.max(...s)) === test.labels[i]) right++;
   }
   return right / test.count;
@@ -70,9 +70,9 @@ describe('deterministic', () => {
   });
 });
 
-test('no picture of train is in test, nor twice in either', () => {
+test('no image of train is in test, nor twice in either', () => {
   const sets = [generateSynthetic('train', 600), generateSynthetic('test', 600), generateSynthetic('test', 600, 1)];
-  const seen = new Set(sets.flatMap((set) => Array.from({ length: set.count }, (_, i) => hash(picture(set, i)))));
+  const seen = new Set(sets.flatMap((set) => Array.from({ length: set.count }, (_, i) => hash(image(set, i)))));
   expect(seen.size).toBe(1800);
 });
 
@@ -102,7 +102,7 @@ describe('it has to be learnt', () => {
     expect(linearAccuracy(train, held, scaled)).toBeLessThan(0.2);
   });
 
-  test('nor do the colours of a picture tell its class', () => {
+  test('nor do the colours of an image tell its class', () => {
     // mean and spread of each channel, and each channel's histogram
     const colours = (pixels: Uint8Array): Float64Array => {
       const out = new Float64Array(3 * 16);

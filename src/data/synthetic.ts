@@ -3,10 +3,10 @@ import { type Stream, stream } from '../torch/random.ts';
 import type { ImageSet, Split } from './image-set.ts';
 
 /**
- * Generated pictures that have to be learnt: a class is one of five shapes and one of two textures, drawn at a random place,
+ * Generated images that have to be learnt: a class is one of five shapes and one of two textures, drawn at a random place,
  * size and angle, in random colours, over a shaded background with distractors, with noise. Colours, brightness and place are
  * drawn without looking at the class and all shapes cover about the same area, so that no pixel and no average tells it:
- * of 2,000 test pictures a linear classifier gets 12 % right and four convolutions trained for 5 epochs of 10,000 get 93 %.
+ * of 2,000 test images a linear classifier gets 12 % right and four convolutions trained for 5 epochs of 10,000 get 93 %.
  *
  * Only additions, multiplications, divisions and square roots are used, which IEEE 754 rounds alike everywhere: the bytes are
  * the same on every machine.
@@ -154,7 +154,7 @@ function drawSubject(random: Stream, canvas: Float32Array, label: number, bright
   }
 }
 
-function drawPicture(random: Stream, label: number, canvas: Float32Array, noise: Uint32Array, out: Uint8Array): void {
+function drawImage(random: Stream, label: number, canvas: Float32Array, noise: Uint32Array, out: Uint8Array): void {
   const ground = colour(random, 0.05, 0.35);
   const dark = colour(random, 0.4, 0.6);
   const bright = colour(random, 0.75, 0.95);
@@ -179,16 +179,16 @@ function drawPicture(random: Stream, label: number, canvas: Float32Array, noise:
 }
 
 /**
- * Generate a split: picture i has class i mod 10 and depends only on (seed, split, i), so a smaller set is the beginning of
- * a larger one, and no test picture can be a training picture.
+ * Generate a split: image i has class i mod 10 and depends only on (seed, split, i), so a smaller set is the beginning of
+ * a larger one, and no test image can be a training image.
  *
  * @throws UserError when the count is not a whole number from 1 to 1,000,000
  */
 export function generateSynthetic(split: Split, count = SYNTHETIC_COUNT[split], seed = 0): ImageSet {
   if (!(Number.isInteger(count) && count >= 1 && count <= 1_000_000)) {
-    throw new UserError(`the number of synthetic pictures must be a whole number from 1 to 1000000, not ${count}`);
+    throw new UserError(`the number of synthetic images must be a whole number from 1 to 1000000, not ${count}`);
   }
-  const pictures = stream(seed, 'data.synthetic', split === 'train' ? 0 : 1);
+  const draws = stream(seed, 'data.synthetic', split === 'train' ? 0 : 1);
   const bytes = 3 * PLANE;
   const images = new Uint8Array(count * bytes);
   const labels = new Int32Array(count);
@@ -196,7 +196,7 @@ export function generateSynthetic(split: Split, count = SYNTHETIC_COUNT[split], 
   const noise = new Uint32Array(bytes / 4);
   for (let i = 0; i < count; i++) {
     labels[i] = i % SYNTHETIC_CLASSES.length;
-    drawPicture(pictures.child(i), labels[i]!, canvas, noise, images.subarray(i * bytes, (i + 1) * bytes));
+    drawImage(draws.child(i), labels[i]!, canvas, noise, images.subarray(i * bytes, (i + 1) * bytes));
   }
   return { images, labels, count, channels: 3, height: SIZE, width: SIZE, classNames: SYNTHETIC_CLASSES };
 }

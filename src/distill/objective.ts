@@ -66,7 +66,7 @@ export function kdTerms(
 }
 
 /**
- * Cross entropy with two labels, each by its picture's share: lambda CE(y) + (1 - lambda) CE(y of the partner), the hard labels of
+ * Cross entropy with two labels, each by its image's share: lambda CE(y) + (1 - lambda) CE(y of the partner), the hard labels of
  * mixup and CutMix (S. Yun and others, "CutMix", 2019). Mean over the batch.
  */
 export function mixedCrossEntropy(

@@ -27,7 +27,7 @@ function findRuntime(): string {
   });
 }
 
-/** Pictures move to the model's thread, a copy of the logits comes back; meanwhile this thread sleeps. */
+/** Images move to the model's thread, a copy of the logits comes back; meanwhile this thread sleeps. */
 export class OnnxSession {
   readonly #path: string;
   readonly #worker: Worker;

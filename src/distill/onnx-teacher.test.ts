@@ -50,8 +50,8 @@ function changed(change: (model: OnnxModel) => void): string {
 const open = (path: string, options: Partial<OnnxTeacherOptions> = {}): Promise<OnnxTeacher> =>
   OnnxTeacher.open(path, readOnnxInfo(path), { ...same, ...options });
 
-/** Pictures whose values before normalisation are whole pixels. */
-const pictures = (count: number): Tensor =>
+/** Images whose values before normalisation are whole pixels. */
+const makeImages = (count: number): Tensor =>
   tidy(() => {
     const pixels = tensor(
       Float32Array.from({ length: count * 3 * 256 }, (_, i) => (i * 7919) % 256),
@@ -68,7 +68,7 @@ describe('logits', () => {
   test("are the network's own, for any batch, and need no gradient", async () => {
     const teacher = await open(write(bytes));
     for (const count of [1, 5, 2]) {
-      const images = pictures(count);
+      const images = makeImages(count);
       const logits = teacher.logits(images);
       expect(logits.shape).toEqual([count, 10]);
       expect(logits.requiresGrad).toBe(false);
@@ -76,7 +76,7 @@ describe('logits', () => {
       logits.dispose();
       images.dispose();
     }
-    const images = pictures(2);
+    const images = makeImages(2);
     expectNoLeak(() => teacher.logits(images).dispose());
     images.dispose();
     teacher.dispose();
@@ -85,7 +85,7 @@ describe('logits', () => {
   test('of a teacher that takes pixels from 0 to 255', async () => {
     const path = write(exportOnnx(network, { imageSize: 16, normalize: normalization }));
     const teacher = await open(path, { normalization: pixelNormalization });
-    const images = pictures(4);
+    const images = makeImages(4);
     const logits = teacher.logits(images);
     expect(logits).toBeAllclose(logitsOf(network, images), { rtol: 1e-3, atol: 1e-3 });
     logits.dispose();
@@ -93,9 +93,9 @@ describe('logits', () => {
     teacher.dispose();
   });
 
-  test('of pictures in channels-last memory', async () => {
+  test('of images in channels-last memory', async () => {
     const teacher = await open(write(bytes));
-    const images = pictures(3);
+    const images = makeImages(3);
     const last = images.contiguous('channelsLast');
     const logits = teacher.logits(last);
     expect(logits).toBeAllclose(logitsOf(network, images), { rtol: 1e-4, atol: 1e-4 });
@@ -109,7 +109,7 @@ describe('logits', () => {
     expect(() => teacher.logits(wrong)).toThrow(
       /onnxruntime fails to run .*\.onnx on a batch \[1, 3, 20, 20\]: .*(dimension|16)/s,
     );
-    const images = pictures(1);
+    const images = makeImages(1);
     expect(teacher.logits(images).shape).toEqual([1, 10]);
     teacher.dispose();
     teacher.dispose();
@@ -126,18 +126,18 @@ describe('what does not fit is refused', () => {
 
   test.each<[string, (model: OnnxModel) => void, RegExp]>([
     [
-      'another picture size',
+      'another image size',
       (m) => {
         input(m).shape = sizes('n', 3, 224, 224);
       },
-      /takes float32 \[n, 3, 224, 224\]; the data's pictures are 16 x 16/,
+      /takes float32 \[n, 3, 224, 224\]; the data's images are 16 x 16/,
     ],
     [
-      'grey pictures',
+      'grey images',
       (m) => {
         input(m).shape = sizes('n', 1, 16, 16);
       },
-      /1 channels; the pictures here have 3/,
+      /1 channels; the images here have 3/,
     ],
     [
       'channels last',
@@ -233,7 +233,7 @@ describe('what does not fit is refused', () => {
   test('classes that the file does not tell, by trying', async () => {
     const path = changed((model) => delete output(model).shape);
     await expect(open(path, { classes: 7 })).rejects.toThrow(
-      /makes \[2, 10\] of 2 pictures: it was trained for 10 classes; the data has 7/,
+      /makes \[2, 10\] of 2 images: it was trained for 10 classes; the data has 7/,
     );
     (await open(path)).dispose();
   });
@@ -274,7 +274,7 @@ test('two teachers at once do not disturb each other', async () => {
   }
   const flat = fillModule(new Flat()).eval();
   const [a, b] = [await open(write(bytes)), await open(write(exportOnnx(flat, { imageSize: 16 })))];
-  const images = pictures(2);
+  const images = makeImages(2);
   for (let i = 0; i < 3; i++) {
     expect(a.logits(images)).toBeAllclose(logitsOf(network, images), { rtol: 1e-4, atol: 1e-4 });
     expect(b.logits(images)).toBeAllclose(logitsOf(flat, images), { rtol: 1e-4, atol: 1e-5 });

@@ -6,16 +6,16 @@ import { noGrad, type Tensor, tensor, tidy } from '../torch/index.ts';
 import { OnnxSession } from './onnx-session.ts';
 import type { TeacherModel } from './teacher.ts';
 
-/** The normalisation under which a picture's values are its pixels, from 0 to 255. */
+/** The normalisation under which an image's values are its pixels, from 0 to 255. */
 export const pixelNormalization: Normalization = { mean: [0, 0, 0], std: [1 / 255, 1 / 255, 1 / 255] };
 
 export interface OnnxTeacherOptions {
   classes: number;
-  /** Height and width of the pictures. */
+  /** Height and width of the images. */
   imageSize: number;
-  /** The normalisation of the pictures it takes; `pixelNormalization` for pixels. */
+  /** The normalisation of the images it takes; `pixelNormalization` for pixels. */
   normalization: Normalization;
-  /** The normalisation of the pictures it will be given. */
+  /** The normalisation of the images it will be given. */
   inputNormalization: Normalization;
   /** Threads it may use. */
   threads: number;
@@ -33,9 +33,9 @@ export class OnnxTeacher implements TeacherModel {
   }
 
   /**
-   * Check what an .onnx file says of itself, load it, and try it on two made-up pictures.
+   * Check what an .onnx file says of itself, load it, and try it on two made-up images.
    *
-   * @throws UserError if it takes or gives something else than pictures of this size and logits of these classes
+   * @throws UserError if it takes or gives something else than images of this size and logits of these classes
    */
   static async open(path: string, info: OnnxInfo, options: OnnxTeacherOptions): Promise<OnnxTeacher> {
     const { input, output } = checkModel(path, info, options);
@@ -50,7 +50,7 @@ export class OnnxTeacher implements TeacherModel {
     }
   }
 
-  /** float32 logits [B, classes] of normalised pictures, on their device. */
+  /** float32 logits [B, classes] of normalised images, on their device. */
   logits(images: Tensor): Tensor {
     const { values, shape } = tidy(() =>
       noGrad(() => {
@@ -60,7 +60,7 @@ export class OnnxTeacher implements TeacherModel {
     );
     const answer = this.#session.run(values, shape);
     if (answer.shape.join() !== `${shape[0]},${this.classes}`) {
-      throw new UserError(`the teacher made [${answer.shape.join(', ')}] of ${shape[0]} pictures`);
+      throw new UserError(`the teacher made [${answer.shape.join(', ')}] of ${shape[0]} images`);
     }
     return tensor(answer.logits, { shape: answer.shape, device: images.device });
   }
@@ -70,7 +70,7 @@ export class OnnxTeacher implements TeacherModel {
   }
 }
 
-const reexport = 'export it again for pictures [batch, 3, height, width] with a batch size that is left open';
+const reexport = 'export it again for images [batch, 3, height, width] with a batch size that is left open';
 
 /** Refuse what can be told from the file alone; names of the input and the output to use. */
 function checkModel(
@@ -87,7 +87,7 @@ function checkModel(
   if (!input || info.inputs.length !== 1) {
     const names = info.inputs.map(({ name }) => name).join(', ');
     throw new UserError(
-      `${path} takes ${info.inputs.length} inputs${names && ` (${names})`}; a teacher takes pictures and nothing else`,
+      `${path} takes ${info.inputs.length} inputs${names && ` (${names})`}; a teacher takes images and nothing else`,
     );
   }
   checkInput(path, input, imageSize);
@@ -97,8 +97,8 @@ function checkModel(
 function checkInput(path: string, input: OnnxPort, imageSize: number): void {
   const says = `${path} takes ${describePort(input)}`;
   if (input.type !== 'float32') {
-    throw new UserError(`${says}; a teacher takes float32 pictures`, {
-      hint: 'export it again in float32: model.float() before, and pictures of that type',
+    throw new UserError(`${says}; a teacher takes float32 images`, {
+      hint: 'export it again in float32: model.float() before, and images of that type',
     });
   }
   if (!input.shape) return;
@@ -109,12 +109,12 @@ function checkInput(path: string, input: OnnxPort, imageSize: number): void {
     throw new UserError(`${says}: channels last; a teacher takes [batch, 3, height, width]`, { hint: reexport });
   }
   if (typeof channels === 'number' && channels !== 3) {
-    throw new UserError(`${says}: ${channels} channels; the pictures here have 3`, { hint: reexport });
+    throw new UserError(`${says}: ${channels} channels; the images here have 3`, { hint: reexport });
   }
   for (const size of [height, width]) {
     if (typeof size !== 'number' || size === imageSize) continue;
-    throw new UserError(`${says}; the data's pictures are ${imageSize} x ${imageSize}`, {
-      hint: 'choose a teacher for pictures of this size',
+    throw new UserError(`${says}; the data's images are ${imageSize} x ${imageSize}`, {
+      hint: 'choose a teacher for images of this size',
     });
   }
   if (typeof batch === 'number') throw new UserError(`${says}: batches of ${batch} only`, { hint: reexport });
@@ -130,7 +130,7 @@ function findOutput(path: string, outputs: readonly OnnxPort[], classes: number)
   const size = only?.shape?.[1];
   if (logits.length === 1 && typeof size === 'number') {
     throw new UserError(`${path} was trained for ${size} classes, the data has ${classes}`, {
-      hint: 'choose the data set it was trained on, or another teacher',
+      hint: 'choose the dataset it was trained on, or another teacher',
     });
   }
   throw new UserError(
@@ -141,16 +141,16 @@ function findOutput(path: string, outputs: readonly OnnxPort[], classes: number)
   );
 }
 
-/** Two pictures through the model: the right number of classes, and logits rather than probabilities. */
+/** Two images through the model: the right number of classes, and logits rather than probabilities. */
 function checkOutput(path: string, session: OnnxSession, { classes, imageSize }: OnnxTeacherOptions): void {
   const shape = [2, 3, imageSize, imageSize];
   const half = 3 * imageSize * imageSize;
-  const pictures = Float32Array.from({ length: 2 * half }, (_, i) => (i < half ? 0 : Math.sin(i)));
-  const { logits, shape: made } = session.run(pictures, shape);
+  const probe = Float32Array.from({ length: 2 * half }, (_, i) => (i < half ? 0 : Math.sin(i)));
+  const { logits, shape: made } = session.run(probe, shape);
   if (made.length !== 2 || made[0] !== 2 || made[1] !== classes) {
     const trained = made.length === 2 && made[0] === 2 ? `: it was trained for ${made[1]} classes` : '';
-    throw new UserError(`${path} makes [${made.join(', ')}] of 2 pictures${trained}; the data has ${classes} classes`, {
-      hint: 'choose the data set it was trained on, or another teacher',
+    throw new UserError(`${path} makes [${made.join(', ')}] of 2 images${trained}; the data has ${classes} classes`, {
+      hint: 'choose the dataset it was trained on, or another teacher',
     });
   }
   const rows = [logits.subarray(0, classes), logits.subarray(classes)];

@@ -17,7 +17,7 @@ export interface WorkerSettings {
   port: MessagePort;
 }
 
-/** Pictures to run on. Their memory moves to this thread; onnxruntime takes none that is shared. */
+/** Images to run on. Their memory moves to this thread; onnxruntime takes none that is shared. */
 export interface RunRequest {
   flag: SharedArrayBuffer;
   values: Float32Array;

@@ -27,7 +27,7 @@ const rows = (name: string, count: number, scale: number): number[][] => {
   );
 };
 
-/** The definitions, in float64 and one picture at a time. */
+/** The definitions, in float64 and one image at a time. */
 const softmax = (logits: readonly number[], temperature = 1): number[] => {
   const most = Math.max(...logits);
   const powers = logits.map((value) => Math.exp((value - most) / temperature));
@@ -101,7 +101,7 @@ describe('against the definitions', () => {
     });
   }
 
-  test('kl at temperature T is the distillation loss, picture by picture, without T squared', () => {
+  test('kl at temperature T is the distillation loss, image by image, without T squared', () => {
     tidy(() => {
       const [t, s] = [tensor(rows('kl.t', 16, 5)), tensor(rows('kl.s', 16, 5))];
       for (const temperature of [1, 4, 9]) {
@@ -118,7 +118,7 @@ describe('against the definitions', () => {
   });
 });
 
-test('of equal scores the earlier pictures are picked, best first', () => {
+test('of equal scores the earlier images are picked, best first', () => {
   tidy(() => {
     const [low, high] = [
       [9, 0, 0],
@@ -160,7 +160,7 @@ test('logits that are not finite are said to be so, not picked', () => {
       [Number.NaN, 0],
     ]);
     expect(() => pick(input('teacher-entropy', 1, 2, { poolTeacherLogits: broken }))).toThrow(
-      'picking by teacher-entropy: the score of picture 1 is NaN; its logits are not finite',
+      'picking by teacher-entropy: the score of image 1 is NaN; its logits are not finite',
     );
   });
 });
@@ -232,7 +232,7 @@ describe('refusals', () => {
     expect(check(change)).toThrow(message);
   });
 
-  test('the defaults pass, and keep as many pictures as the batch has', () => {
+  test('the defaults pass, and keep as many images as the batch has', () => {
     expect(checkPickOptions(pickDefaults)).toEqual({ criterion: 'kl', factor: 2, keep: 0.5 });
     for (const batch of [1, 2, 33, 64]) expect(pickCount(pickDefaults, batch)).toBe(batch);
     expect(pickCount({ criterion: 'kl', factor: 2, keep: 0.01 }, 4)).toBe(1);
@@ -240,7 +240,7 @@ describe('refusals', () => {
   });
 
   test('more kept than the pool has, or logits missing', () => {
-    expect(() => pick(input('random', 9, 8))).toThrow('cannot keep 9 pictures of a pool of 8');
+    expect(() => pick(input('random', 9, 8))).toThrow('cannot keep 9 images of a pool of 8');
     expect(() => pick(input('random', 0, 8))).toThrow(UserError);
     for (const criterion of criteria) {
       const { teacher, student, batchTeacher } = criterionNeeds(criterion);
@@ -249,7 +249,7 @@ describe('refusals', () => {
     }
     tidy(() => {
       const three = { poolTeacherLogits: tensor(rows('t', 3, 1)) };
-      expect(() => pick(input('teacher-entropy', 1, 2, three))).toThrow('poolTeacherLogits has 3 rows for 2 pictures');
+      expect(() => pick(input('teacher-entropy', 1, 2, three))).toThrow('poolTeacherLogits has 3 rows for 2 images');
     });
   });
 });

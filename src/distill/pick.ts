@@ -13,7 +13,7 @@ import { stream } from '../torch/random.ts';
  * What the pool is ranked by; the largest are kept.
  * - `kl`: KL(teacher, student) at the distillation temperature, without its square: where the student disagrees most
  * - `teacher-entropy`, `student-entropy`: of the network's probabilities at temperature 1
- * - `dissimilarity`: the smallest squared distance of the teacher's probabilities to those of the batch's own pictures
+ * - `dissimilarity`: the smallest squared distance of the teacher's probabilities to those of the batch's own images
  * - `random`: the control
  */
 export const criteria = ['kl', 'teacher-entropy', 'student-entropy', 'dissimilarity', 'random'] as const;
@@ -27,7 +27,7 @@ export interface PickOptions {
   keep: number;
 }
 
-/** Two views, half of them kept: as many pictures as the batch has. */
+/** Two views, half of them kept: as many images as the batch has. */
 export const pickDefaults: Readonly<PickOptions> = { criterion: 'kl', factor: 2, keep: 0.5 };
 
 const isCriterion = (name: string): name is Criterion => (criteria as readonly string[]).includes(name);
@@ -57,7 +57,7 @@ export function checkPickOptions(options: { criterion: string; factor: number; k
   return { criterion, factor, keep };
 }
 
-/** How many pictures are kept for a batch of `batch`, the last and smaller one included: at least one. */
+/** How many images are kept for a batch of `batch`, the last and smaller one included: at least one. */
 export const pickCount = ({ factor, keep }: PickOptions, batch: number): number =>
   Math.max(1, Math.round(factor * batch * keep));
 
@@ -72,9 +72,9 @@ export function criterionNeeds(criterion: Criterion): { teacher: boolean; studen
 
 export interface PickInput {
   criterion: Criterion;
-  /** How many pictures are kept, at most `size`. */
+  /** How many images are kept, at most `size`. */
   keep: number;
-  /** Pictures in the pool. */
+  /** Images in the pool. */
   size: number;
   /** Logits [size, classes]; which ones are needed, `criterionNeeds` says. */
   poolTeacherLogits?: Tensor;
@@ -91,23 +91,23 @@ export interface PickInput {
 export interface Picked {
   /** Places in the pool, best first; of equal scores, the earlier. */
   indices: Int32Array;
-  /** The criterion of every picture in the pool. */
+  /** The criterion of every image in the pool. */
   scores: Float64Array;
   /** Mean score of the picked over mean of the pool (equation 4): at least 1; null for `random`, whose scores mean nothing. */
   ratio: number | null;
 }
 
-/** Keep the pool's pictures with the largest criterion. */
+/** Keep the pool's images with the largest criterion. */
 export function pick(input: PickInput): Picked {
   const { size, keep } = input;
   if (!(Number.isInteger(keep) && keep >= 1 && keep <= size)) {
-    throw new UserError(`cannot keep ${keep} pictures of a pool of ${size}`);
+    throw new UserError(`cannot keep ${keep} images of a pool of ${size}`);
   }
   const scores = scoresOf(input);
   const wrong = scores.findIndex((score) => !Number.isFinite(score));
   if (wrong >= 0) {
     throw new Error(
-      `picking by ${input.criterion}: the score of picture ${wrong} is ${scores[wrong]}; its logits are not finite`,
+      `picking by ${input.criterion}: the score of image ${wrong} is ${scores[wrong]}; its logits are not finite`,
     );
   }
   const order = Array.from(scores.keys()).sort((a, b) => scores[b]! - scores[a]! || a - b);
@@ -118,7 +118,7 @@ export function pick(input: PickInput): Picked {
   return { indices, scores, ratio: input.criterion === 'random' ? null : all > 0 ? kept / all : 1 };
 }
 
-/** What was picked out of a pool [size, …], pictures or logits, in its layout. */
+/** What was picked out of a pool [size, …], images or logits, in its layout. */
 export function takePicked(pool: Tensor, { indices }: Pick<Picked, 'indices'>): Tensor {
   return tidy(() => {
     const places = tensor(indices, { dtype: 'int64', device: pool.device });
@@ -158,7 +158,7 @@ function scoresOf(input: PickInput): Float64Array {
   const need = (logits: Tensor | undefined, name: string, rows?: number): Tensor => {
     if (!logits) throw new TypeError(`picking by ${criterion} needs ${name}`);
     if (rows !== undefined && logits.size(0) !== rows) {
-      throw new TypeError(`${name} has ${logits.size(0)} rows for ${rows} pictures`);
+      throw new TypeError(`${name} has ${logits.size(0)} rows for ${rows} images`);
     }
     return logits;
   };

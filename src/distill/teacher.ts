@@ -7,11 +7,11 @@ import { noGrad, type Tensor, tidy } from '../torch/index.ts';
 
 /**
  * Something to learn from: a network here (`Teacher`), or a model of another framework that gives logits and nothing else.
- * Frozen: its outputs are a function of the pictures alone.
+ * Frozen: its outputs are a function of the images alone.
  */
 export interface TeacherModel {
   readonly classes: number;
-  /** float32 logits [B, classes], without gradients, of pictures normalised as the data's are. */
+  /** float32 logits [B, classes], without gradients, of images normalised as the data's are. */
   logits(images: Tensor): Tensor;
   /** Logits and feature taps in one pass; absent where only logits can be had. Taps are in the precision it runs in. */
   features?(images: Tensor, options?: FeatureOptions): Features;
@@ -21,7 +21,7 @@ export interface TeacherModel {
 export interface TeacherOptions {
   /** The normalisation it was trained with. */
   normalization: Normalization;
-  /** The normalisation of the pictures it will be given. */
+  /** The normalisation of the images it will be given. */
   inputNormalization: Normalization;
   precision: Precision;
   device?: string;
@@ -49,7 +49,7 @@ export class Teacher implements TeacherModel {
     this.#renormalize = renormalizer(options.inputNormalization, options.normalization);
   }
 
-  /** float32 logits [B, classes] of normalised pictures. */
+  /** float32 logits [B, classes] of normalised images. */
   logits(images: Tensor): Tensor {
     return tidy(() => this.#run(images, (input) => this.#network.forward(input)).to('float32'));
   }

@@ -1,4 +1,4 @@
-/** @file Whole distillation steps against the reference's on real pictures: ../shared/golden/trace.json. */
+/** @file Whole distillation steps against the reference's on real images: ../shared/golden/trace.json. */
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { fillModule } from '../../test/filler.ts';
@@ -82,7 +82,7 @@ describe('whole steps equal the reference implementation', () => {
                 return { terms: kdTerms(view, batch.labels, kd, strong), logits };
               },
             };
-            const batch = { x, pictures: set.images, labels: set.labels, index, epoch: 0, step };
+            const batch = { x, images: set.images, labels: set.labels, index, epoch: 0, step };
             const got = trainStep(student, task, batch, optimizer, { lr: trace.lr, precision: 'fp32', device: 'cpu' });
             const { ce, kl_x, kl_mix, total } = expected;
             expect([got.terms.ce, got.terms.kl, got.terms.kl_strong, got.loss]).toBeAllclose(

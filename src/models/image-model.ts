@@ -18,11 +18,11 @@ export interface FeatureOptions {
 export interface ModelOptions {
   /** Number of classes. */
   classes: number;
-  /** Height and width of the pictures in pixels. Default 32. Every network here adapts to its input and needs no telling. */
+  /** Height and width of the images in pixels. Default 32. Every network here adapts to its input and needs no telling. */
   imageSize?: number;
 }
 
-/** A classifier of pictures [N, 3, H, W] that can return its feature taps. Every architecture here is one. */
+/** A classifier of images [N, 3, H, W] that can return its feature taps. Every architecture here is one. */
 export abstract class ImageModel extends Module {
   readonly classes: number;
 
@@ -34,13 +34,13 @@ export abstract class ImageModel extends Module {
     this.classes = classes;
   }
 
-  /** What `features` returns, for normalised pictures. Runs inside a `tidy`. */
+  /** What `features` returns, for normalised images. Runs inside a `tidy`. */
   protected abstract compute(images: Tensor, preact: boolean): Features;
 
   /**
-   * Logits and taps of normalised pictures [N, 3, H, W]. Everything else that was made on the way is freed.
+   * Logits and taps of normalised images [N, 3, H, W]. Everything else that was made on the way is freed.
    *
-   * @throws UserError if the input is not floating point pictures with three channels
+   * @throws UserError if the input is not floating point images with three channels
    */
   features(images: Tensor, { preact = false }: FeatureOptions = {}): Features {
     checkImages(images);
@@ -56,13 +56,13 @@ export abstract class ImageModel extends Module {
 function checkImages(images: Tensor): void {
   const { shape, dtype } = images;
   if (shape.length !== 4 || shape[1] !== 3) {
-    throw new UserError(`a model takes pictures [N, 3, H, W], got [${shape.join(', ')}]`, {
-      hint: 'one picture needs a batch dimension, and a grey one its channel three times',
+    throw new UserError(`a model takes images [N, 3, H, W], got [${shape.join(', ')}]`, {
+      hint: 'one image needs a batch dimension, and a grey one its channel three times',
     });
   }
   if (!/float/.test(dtype)) {
-    throw new UserError(`a model takes normalised floating point pictures, got ${dtype}`, {
-      hint: 'convert to float32, subtract the mean and divide by the standard deviation of the data set',
+    throw new UserError(`a model takes normalised floating point images, got ${dtype}`, {
+      hint: 'convert to float32, subtract the mean and divide by the standard deviation of the dataset',
     });
   }
 }

@@ -1,4 +1,4 @@
-/** @file Networks for pictures, by name and by class, with their feature taps, sizes and multiply-adds. */
+/** @file Networks for images, by name and by class, with their feature taps, sizes and multiply-adds. */
 export { type FeatureOptions, type Features, ImageModel, type ModelOptions } from './image-model.ts';
 export { MobileNetV2, type MobileNetV2Options } from './mobilenet-v2.ts';
 export { type ModelRow, modelRow, modelTable } from './model-table.ts';

@@ -1,5 +1,5 @@
 /**
- * @file MobileNetV2 for small pictures: Sandler et al., "MobileNetV2: Inverted Residuals and Linear Bottlenecks", 2018, as
+ * @file MobileNetV2 for small images: Sandler et al., "MobileNetV2: Inverted Residuals and Linear Bottlenecks", 2018, as
  * defined in RepDistiller (its names; width 0.5, expansion 6; ReLU, not ReLU6; the last convolution keeps its 1280 channels).
  * Taps: stem, blocks 1, 2, 4 and 6, pooled vector. A stage ends in no activation, so there is nothing before it to tap.
  */

@@ -2,28 +2,28 @@ import type { ImageModel } from './image-model.ts';
 import { createEmptyModel, modelNames } from './registry.ts';
 import { measure } from './summary.ts';
 
-/** One architecture's size, for pictures of one size. */
+/** One architecture's size, for images of one size. */
 export interface ModelRow {
   name: string;
   /** All trained values, batch norm included. */
   parameters: number;
   /** Trained values of convolutions and linear layers, as the paper counts a network's size. */
   weightParameters: number;
-  /** Of one picture; convolutions and linear layers. */
+  /** Of one image; convolutions and linear layers. */
   multiplyAdds: number;
-  /** Of one picture, without the batch dimension. */
+  /** Of one image, without the batch dimension. */
   tapShapes: number[][];
 }
 
 /**
- * The sizes of one network, which is left as it was. Runs one blank picture of `imageSize` pixels through it.
+ * The sizes of one network, which is left as it was. Runs one blank image of `imageSize` pixels through it.
  *
- * @throws UserError where the pictures are too small for it
+ * @throws UserError where the images are too small for it
  */
 export function modelRow(name: string, model: ImageModel, imageSize: number): ModelRow {
   let tapShapes: number[][] = [];
-  const { parameters, weightParameters, multiplyAdds } = measure(model, { imageSize }, (picture) => {
-    tapShapes = model.features(picture).taps.map((tap) => tap.shape.slice(1));
+  const { parameters, weightParameters, multiplyAdds } = measure(model, { imageSize }, (image) => {
+    tapShapes = model.features(image).taps.map((tap) => tap.shape.slice(1));
   });
   return { name, parameters, weightParameters, multiplyAdds, tapShapes };
 }

@@ -9,7 +9,7 @@ import { checkModelName, createEmptyModel, createModel, type ImageModel, modelNa
 
 /** One of each family, a small one. ResNet18 is made of the blocks of resnet8. */
 const families = ['resnet8', 'wrn_16_2', 'vgg8', 'MobileNetV2', 'ShuffleV1', 'ShuffleV2', 'resnet18'];
-const pictures = (count = 2, size = 32): Tensor => fillerTensor('input', [count, 3, size, size]);
+const images = (count = 2, size = 32): Tensor => fillerTensor('input', [count, 3, size, size]);
 const make = (name: string, classes = 10): ImageModel => fillModule(createEmptyModel(name, { classes }));
 
 describe('names', () => {
@@ -90,7 +90,7 @@ describe('weights', () => {
 });
 
 describe.each(families)('%s', (name) => {
-  test('any number of classes and pictures, sizes from 32 pixels on', () => {
+  test('any number of classes and images, sizes from 32 pixels on', () => {
     for (const [classes, count, size] of [
       [1, 2, 32],
       [200, 1, 64],
@@ -98,14 +98,14 @@ describe.each(families)('%s', (name) => {
       [3, 1, 100],
     ] as const) {
       using model = make(name, classes).eval();
-      noGrad(() => tidy(() => expect(model.forward(pictures(count, size)).shape).toEqual([count, classes])));
+      noGrad(() => tidy(() => expect(model.forward(images(count, size)).shape).toEqual([count, classes])));
     }
   });
 
   test('every parameter has a gradient that is finite, through every in-place step', () => {
     using model = make(name);
     tidy(() => {
-      const input = pictures(4).requiresGrad_();
+      const input = images(4).requiresGrad_();
       ops.crossEntropyLoss(model.forward(input), tensor([1, 2, 3, 4], { dtype: 'int64' })).backward();
       for (const [key, parameter] of model.namedParameters()) {
         expect(parameter.grad?.isfinite().all().item(), key).toBe(1);
@@ -117,9 +117,9 @@ describe.each(families)('%s', (name) => {
   test('gradients flow from each tap alone, before activation too', () => {
     using model = make(name).eval();
     for (const preact of [false, true]) {
-      const count = noGrad(() => tidy(() => model.features(pictures(1), { preact }).taps.length));
+      const count = noGrad(() => tidy(() => model.features(images(1), { preact }).taps.length));
       for (let i = 0; i < count; i++) {
-        tidy(() => model.features(pictures(1), { preact }).taps[i]!.sum().backward());
+        tidy(() => model.features(images(1), { preact }).taps[i]!.sum().backward());
         const first = model.parameters()[0]!;
         expect(
           tidy(() => first.grad !== null),
@@ -135,8 +135,8 @@ describe.each(families)('%s', (name) => {
     if (/wrn|MobileNet/.test(name)) return; // A wide ResNet's taps are raw; MobileNetV2 has no activation at these places.
     noGrad(() =>
       tidy(() => {
-        const after = model.features(pictures()).taps;
-        const before = model.features(pictures(), { preact: true }).taps;
+        const after = model.features(images()).taps;
+        const before = model.features(images(), { preact: true }).taps;
         for (const [i, tap] of after.entries()) {
           // ShuffleNetV2 shuffles channels after the activation: compare what a permutation keeps.
           const [a, b] = name === 'ShuffleV2' ? [tap.sum(), before[i]!.relu().sum()] : [tap, before[i]!.relu()];
@@ -151,9 +151,9 @@ describe.each(families)('%s', (name) => {
     using model = make(name).eval();
     noGrad(() =>
       tidy(() => {
-        const plain = model.features(pictures());
+        const plain = model.features(images());
         model.to({ memoryFormat: 'channelsLast' });
-        const last = model.features(pictures().to({ memoryFormat: 'channelsLast' }));
+        const last = model.features(images().to({ memoryFormat: 'channelsLast' }));
         const typical = plain.logits.abs().amax().item();
         expect(last.logits).toBeAllclose(plain.logits, { rtol: 1e-4, atol: 1e-5 * typical });
         for (const [i, tap] of last.taps.slice(0, -1).entries()) {
@@ -166,7 +166,7 @@ describe.each(families)('%s', (name) => {
   test('bfloat16 is near float32: a training pass, and predictions with batch norm folded away', () =>
     tidy(() => {
       using model = make(name).to({ memoryFormat: 'channelsLast' });
-      const input = pictures(4).to({ memoryFormat: 'channelsLast' });
+      const input = images(4).to({ memoryFormat: 'channelsLast' });
       const labels = tensor([1, 2, 3, 4], { dtype: 'int64' });
       model.eval();
       const exact = noGrad(() => model.forward(input));
@@ -187,7 +187,7 @@ describe.each(families)('%s', (name) => {
   test('the input is left as it was', () =>
     tidy(() => {
       using model = make(name);
-      const input = pictures();
+      const input = images();
       const before = input.toFloat64Array();
       model.forward(input);
       noGrad(() => foldBatchNorm(model.eval()).forward(input));
@@ -198,8 +198,8 @@ describe.each(families)('%s', (name) => {
     using model = make(name);
     for (const training of [true, false]) {
       model.train(training);
-      expectNoLeak(() => tidy(() => void model.forward(pictures())), 2);
-      expectNoLeak(() => tidy(() => void model.features(pictures(), { preact: true })), 2);
+      expectNoLeak(() => tidy(() => void model.forward(images())), 2);
+      expectNoLeak(() => tidy(() => void model.features(images(), { preact: true })), 2);
     }
     // Between blocks only taps and the running value may live; a leaking block would add several tensors each.
     const blocks = [...model.namedModules()]
@@ -210,7 +210,7 @@ describe.each(families)('%s', (name) => {
     const look = (): void => {
       most = Math.max(most, memory().tensors - base);
     };
-    noGrad(() => tidy(() => void observe(model, blocks, look, () => model.forward(pictures()))));
+    noGrad(() => tidy(() => void observe(model, blocks, look, () => model.forward(images()))));
     expect(most).toBeLessThan(20);
   });
 });
@@ -221,7 +221,7 @@ describe('batch norm folded into the convolutions', () => {
     using model = filled(name);
     noGrad(() =>
       tidy(() => {
-        const input = pictures(1);
+        const input = images(1);
         const before = model.forward(input);
         foldBatchNorm(model);
         const typical = before.abs().amax().item();
@@ -238,14 +238,14 @@ describe('batch norm folded into the convolutions', () => {
   });
 });
 
-describe('wrong pictures', () => {
+describe('wrong images', () => {
   test.each<[string, () => Tensor, string]>([
-    ['no batch', () => zeros([3, 32, 32]), 'a model takes pictures [N, 3, H, W], got [3, 32, 32]'],
-    ['grey', () => zeros([1, 1, 32, 32]), 'a model takes pictures [N, 3, H, W], got [1, 1, 32, 32]'],
+    ['no batch', () => zeros([3, 32, 32]), 'a model takes images [N, 3, H, W], got [3, 32, 32]'],
+    ['grey', () => zeros([1, 1, 32, 32]), 'a model takes images [N, 3, H, W], got [1, 1, 32, 32]'],
     [
       'bytes',
       () => zeros([1, 3, 32, 32], { dtype: 'uint8' }),
-      'a model takes normalised floating point pictures, got uint8',
+      'a model takes normalised floating point images, got uint8',
     ],
   ])('%s', (_, input, message) => {
     using model = make('resnet8');

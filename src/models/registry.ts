@@ -34,7 +34,7 @@ const imagenet =
   (options) =>
     new ImageNetResNet({ ...options, depth });
 
-/** Capital letters tell the networks for small pictures (ResNet18) from those for ImageNet (resnet18). */
+/** Capital letters tell the networks for small images (ResNet18) from those for ImageNet (resnet18). */
 const registry: Record<string, Maker> = {
   resnet8: resnet(8),
   resnet14: resnet(14),

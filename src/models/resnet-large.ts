@@ -1,5 +1,5 @@
 /**
- * @file ResNet18 and ResNet50 of ImageNet's widths for small pictures, as defined in RepDistiller (its names, with a capital R to
+ * @file ResNet18 and ResNet50 of ImageNet's widths for small images, as defined in RepDistiller (its names, with a capital R to
  * tell them from resnet18 and resnet50): a 3x3 stem of stride 1 and no max-pool. Taps: stem, four stages, pooled vector.
  */
 import { AdaptiveAvgPool2d, BatchNorm2d, type Conv2d, Linear, type Module, type Sequential } from '../nn/index.ts';

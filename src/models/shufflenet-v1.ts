@@ -1,5 +1,5 @@
 /**
- * @file ShuffleNet for small pictures: Zhang et al., "ShuffleNet: An Extremely Efficient CNN", 2018, as defined in RepDistiller
+ * @file ShuffleNet for small images: Zhang et al., "ShuffleNet: An Extremely Efficient CNN", 2018, as defined in RepDistiller
  * (its names; 3 groups; a 1x1 stem of stride 1; a ReLU after the depthwise convolution too, which the paper does not have).
  * Pools over the whole map, so other sizes than 32 pixels work. Taps: stem, three stages, pooled vector.
  */

@@ -1,5 +1,5 @@
 /**
- * @file ShuffleNetV2 for small pictures: Ma et al., "ShuffleNet V2: Practical Guidelines for Efficient CNN Architecture Design",
+ * @file ShuffleNetV2 for small images: Ma et al., "ShuffleNet V2: Practical Guidelines for Efficient CNN Architecture Design",
  * 2018, as defined in RepDistiller (its names; a 1x1 stem of stride 1). Taps: stem, three stages, pooled vector; before
  * activation: the untouched half beside the other half before its ReLU, not shuffled.
  */

@@ -39,7 +39,7 @@ const paper: [name: string, weights: number, all: number, weights200: number, gf
 /** FLOPs are printed with four digits after the point. */
 const rounding = 0.00005000001;
 
-test('sizes of 32-pixel pictures and 100 classes are the paper’s', () => {
+test('sizes of 32-pixel images and 100 classes are the paper’s', () => {
   const rows = [
     ...modelTable(
       32,
@@ -53,7 +53,7 @@ test('sizes of 32-pixel pictures and 100 classes are the paper’s', () => {
   }
 });
 
-test('sizes of 64-pixel pictures and 200 classes are the paper’s', () => {
+test('sizes of 64-pixel images and 200 classes are the paper’s', () => {
   const at64 = paper.filter(([, , , , , gflops]) => gflops !== undefined);
   const rows = [
     ...modelTable(
@@ -154,7 +154,7 @@ describe('summary', () => {
     expect([modes(), state()]).toEqual(before);
   });
 
-  test.each([0, 31.5, Number.NaN])('a picture of %d pixels is refused', (imageSize) => {
+  test.each([0, 31.5, Number.NaN])('an image of %d pixels is refused', (imageSize) => {
     using model = createEmptyModel('resnet8', { classes: 10 });
     expect(() => summary(model, { imageSize })).toThrow(`the image size must be a positive integer, got ${imageSize}`);
   });
@@ -172,10 +172,10 @@ describe('summary', () => {
     }
   });
 
-  test('a picture too small for the network says so, and leaves it usable', () => {
+  test('an image too small for the network says so, and leaves it usable', () => {
     using model = createEmptyModel('vgg8', { classes: 10 });
     expect(() => summary(model, { imageSize: 7 })).toThrow(
-      /^VGG halves pictures three times; 7 x 7 pixels are too small/,
+      /^VGG halves images three times; 7 x 7 pixels are too small/,
     );
     expect(summary(model, { imageSize: 8 }).layers.length).toBeGreaterThan(5);
     expect(model.training).toBe(true);

@@ -3,7 +3,7 @@ import { Conv2d, ConvTranspose2d, Linear, type Module, type Observation, observe
 import { noGrad, type Tensor, tidy, zeros } from '../torch/index.ts';
 
 export interface SummaryOptions {
-  /** Height and width of the pictures in pixels. */
+  /** Height and width of the images in pixels. */
   imageSize: number;
   /** Default 3. */
   channels?: number;
@@ -15,11 +15,11 @@ export interface LayerSummary {
   path: string;
   /** `Conv2d` */
   type: string;
-  /** Of one picture: without the batch dimension. */
+  /** Of one image: without the batch dimension. */
   outputShape: number[];
   /** Trained values of this layer. A layer that runs twice has them in its first row. */
   parameters: number;
-  /** Multiplications with an addition, for one picture. Convolutions and linear layers; the rest counts as none. */
+  /** Multiplications with an addition, for one image. Convolutions and linear layers; the rest counts as none. */
   multiplyAdds: number;
 }
 
@@ -30,7 +30,7 @@ export interface Summary {
   parameters: number;
   /** Trained values of convolutions and linear layers, as the paper counts a network's size. */
   weightParameters: number;
-  /** For one picture. */
+  /** For one image. */
   multiplyAdds: number;
 }
 
@@ -50,21 +50,21 @@ function multiplyAdds(module: Module, input: readonly number[], output: readonly
 }
 
 /**
- * The layers a picture of the given size runs through, with their output shapes, parameters and multiply-adds. Runs one blank
- * picture through the network in evaluation mode; nothing in it changes.
+ * The layers an image of the given size runs through, with their output shapes, parameters and multiply-adds. Runs one blank
+ * image through the network in evaluation mode; nothing in it changes.
  *
  * @example
  * const { parameters, multiplyAdds, layers } = summary(createModel('resnet20', { classes: 100 }), { imageSize: 32 });
  */
 export function summary(model: Module, options: SummaryOptions): Summary {
-  return measure(model, options, (picture) => model.forward(picture));
+  return measure(model, options, (image) => model.forward(image));
 }
 
-/** The summary of what `run` does with a blank picture. Its tensors are freed. */
+/** The summary of what `run` does with a blank image. Its tensors are freed. */
 export function measure(
   model: Module,
   { imageSize, channels = 3 }: SummaryOptions,
-  run: (picture: Tensor) => unknown,
+  run: (image: Tensor) => unknown,
 ): Summary {
   if (!Number.isInteger(imageSize) || imageSize < 1) {
     throw new UserError(`the image size must be a positive integer, got ${imageSize}`);
@@ -90,8 +90,8 @@ export function measure(
     noGrad(() =>
       tidy(() => {
         const device = model.parameters()[0]?.device ?? 'cpu';
-        const picture = zeros([1, channels, imageSize, imageSize], { device });
-        observe(model, leaves, observer, () => void run(picture));
+        const image = zeros([1, channels, imageSize, imageSize], { device });
+        observe(model, leaves, observer, () => void run(image));
       }),
     );
   } finally {

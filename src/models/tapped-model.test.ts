@@ -22,7 +22,7 @@ class Net extends Module {
   }
 }
 
-const pictures = (): Tensor => fillerTensor('input', [2, 3, 8, 8]);
+const images = (): Tensor => fillerTensor('input', [2, 3, 8, 8]);
 const make = (taps?: string[]): TappedModel =>
   new TappedModel(fillModule(new Net()), { classes: 5, ...(taps && { taps }) });
 
@@ -54,14 +54,14 @@ describe('taps', () => {
     using tapped = make(['conv', 'bn']);
     noGrad(() =>
       tidy(() => {
-        const { logits, taps } = tapped.eval().features(pictures());
+        const { logits, taps } = tapped.eval().features(images());
         expect(taps.map((tap) => tap.shape)).toEqual([
           [2, 4, 8, 8],
           [2, 4, 8, 8],
           [2, 4],
         ]);
         const net = tapped.network as Net;
-        expect(logits).toBeAllclose(net.forward(pictures()), { rtol: 0, atol: 0 });
+        expect(logits).toBeAllclose(net.forward(images()), { rtol: 0, atol: 0 });
         expect(taps[2]!).toBeAllclose(taps[1]!.relu().mean([2, 3]).mul(net.scale), { rtol: 1e-6, atol: 1e-6 });
       }),
     );
@@ -80,7 +80,7 @@ describe('taps', () => {
   test('gradients flow through all of them', () => {
     using tapped = make(['conv']);
     tidy(() => {
-      const { taps } = tapped.train().features(pictures());
+      const { taps } = tapped.train().features(images());
       taps[0]!.square().sum().add(taps[1]!.square().sum()).backward();
       const grads = tapped.namedParameters();
       expect(grads.get('conv.weight')!.grad!.abs().sum().item()).toBeGreaterThan(0);
@@ -96,8 +96,8 @@ describe('taps', () => {
       using folded = make(taps);
       noGrad(() =>
         tidy(() => {
-          const expected = plain.eval().features(pictures());
-          const found = foldBatchNorm(folded.eval()).features(pictures());
+          const expected = plain.eval().features(images());
+          const found = foldBatchNorm(folded.eval()).features(images());
           for (const [i, tap] of expected.taps.entries())
             expect(found.taps[i]!).toBeAllclose(tap, { rtol: 1e-5, atol: 1e-5 });
         }),
@@ -128,7 +128,7 @@ describe('taps', () => {
     const before = tapped.stateDict().get('conv.weight')!.toFloat64Array();
     expectNoLeak(() =>
       tidy(() => {
-        const { logits, taps } = tapped.train().features(pictures());
+        const { logits, taps } = tapped.train().features(images());
         logits.square().mean().add(taps[0]!.mean()).backward();
         optimizer.step();
         optimizer.zeroGrad();
@@ -149,9 +149,9 @@ describe('refused', () => {
 
   test('taps before the ReLU', () => {
     using tapped = make(['conv']);
-    expectNoLeak(() => tidy(() => expect(() => tapped.features(pictures(), { preact: true })).toThrow(UserError)));
+    expectNoLeak(() => tidy(() => expect(() => tapped.features(images(), { preact: true })).toThrow(UserError)));
     tidy(() =>
-      expect(() => tapped.features(pictures(), { preact: true })).toThrow('Net has no taps before the last ReLU'),
+      expect(() => tapped.features(images(), { preact: true })).toThrow('Net has no taps before the last ReLU'),
     );
   });
 });

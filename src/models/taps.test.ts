@@ -7,14 +7,14 @@ import { noGrad, type Tensor, tidy } from '../torch/index.ts';
 import { createEmptyModel, tapModel } from './index.ts';
 
 const make = (name = 'resnet20') => fillModule(createEmptyModel(name, { classes: 10 })).eval();
-const pictures = (): Tensor => fillerTensor('input', [2, 3, 32, 32]);
+const images = (): Tensor => fillerTensor('input', [2, 3, 32, 32]);
 
 test('stages tapped by path are the network’s own feature taps', () => {
   using model = make();
   noGrad(() =>
     tidy(() => {
-      const own = model.features(pictures());
-      const { logits, taps } = tapModel(model, ['layer1', 'layer2', 'layer3', 'avgpool'])(pictures());
+      const own = model.features(images());
+      const { logits, taps } = tapModel(model, ['layer1', 'layer2', 'layer3', 'avgpool'])(images());
       expect(logits).toBeAllclose(own.logits, { rtol: 0, atol: 0 });
       for (const i of [0, 1, 2]) expect(taps[i]).toBeAllclose(own.taps[i + 1]!, { rtol: 0, atol: 0 });
       expect(taps[3]!.flatten(1)).toBeAllclose(own.taps[4]!, { rtol: 0, atol: 0 });
@@ -26,9 +26,9 @@ test('a batch norm’s output is its own, though the network rectifies it in pla
   using model = make();
   noGrad(() =>
     tidy(() => {
-      const [tap] = tapModel(model, ['bn1'])(pictures()).taps;
+      const [tap] = tapModel(model, ['bn1'])(images()).taps;
       expect(tap!.amin().item()).toBeLessThan(-0.1);
-      expect(tap!.relu()).toBeAllclose(model.features(pictures()).taps[0]!, { rtol: 0, atol: 0 });
+      expect(tap!.relu()).toBeAllclose(model.features(images()).taps[0]!, { rtol: 0, atol: 0 });
     }),
   );
 });
@@ -36,7 +36,7 @@ test('a batch norm’s output is its own, though the network rectifies it in pla
 test('gradients flow through taps, in the order asked for', () => {
   using model = make().train();
   tidy(() => {
-    const { taps } = tapModel(model, ['layer2.1.bn2', 'layer1.0.conv1'])(pictures());
+    const { taps } = tapModel(model, ['layer2.1.bn2', 'layer1.0.conv1'])(images());
     expect(taps.map((tap) => tap.shape)).toEqual([
       [2, 32, 16, 16],
       [2, 16, 32, 32],
@@ -77,6 +77,6 @@ test('an unknown path is refused at once, and the nearest named', () => {
 test('costs nothing when it is over, and leaves nothing behind', () => {
   using model = make();
   const run = tapModel(model, ['layer1.0', 'fc', 'bn1', 'bn1']);
-  expectNoLeak(() => tidy(() => expect(run(pictures()).taps).toHaveLength(4)));
+  expectNoLeak(() => tidy(() => expect(run(images()).taps).toHaveLength(4)));
   expect([...model.namedModules()].some(([, module]) => Object.hasOwn(module, 'forward'))).toBe(false);
 });

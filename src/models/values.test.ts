@@ -1,5 +1,5 @@
 /**
- * The architectures against a second implementation of them, test/fixtures/models/values.py: other picture sizes, taps before
+ * The architectures against a second implementation of them, test/fixtures/models/values.py: other image sizes, taps before
  * activation, training, and networks the reference material has no values for.
  */
 import { createHash } from 'node:crypto';
@@ -61,7 +61,7 @@ describe.each(entries)('$name at $size pixels', (expected) => {
       }
       loss.backward();
       for (const [key, norm] of Object.entries(expected.gradients)) {
-        // Two pictures a batch: the deepest batch norms see 32 values, and rounding grows on the way back (4e-3 observed).
+        // Two images a batch: the deepest batch norms see 32 values, and rounding grows on the way back (4e-3 observed).
         expect(state.get(key)!.grad!.norm().item(), key).toBeAllclose(norm, { rtol: 1e-2, atol: 1e-5 });
       }
     });

@@ -1,7 +1,7 @@
 /**
  * @file VGG with batch norm and one linear layer: Simonyan and Zisserman, "Very Deep Convolutional Networks", 2015, as defined in
  * RepDistiller (its names; five blocks, the last ReLU of each outside it). The map is halved after blocks 0, 1 and 2, and after
- * block 3 for pictures of 64 pixels alone, as there: weights from elsewhere compute what they did. Taps: the five blocks after
+ * block 3 for images of 64 pixels alone, as there: weights from elsewhere compute what they did. Taps: the five blocks after
  * ReLU, pooled vector; before activation: blocks 1 to 4 before it.
  */
 import { UserError } from '../base/errors.ts';
@@ -69,8 +69,8 @@ export class VGG extends ImageModel {
   protected compute(images: Tensor, preact: boolean): Features {
     const [, , height, width] = images.shape as [number, number, number, number];
     if (Math.min(height, width) < 8) {
-      throw new UserError(`VGG halves pictures three times; ${height} x ${width} pixels are too small for that`, {
-        hint: 'it takes pictures from 8 x 8 pixels on; the other networks here take smaller ones',
+      throw new UserError(`VGG halves images three times; ${height} x ${width} pixels are too small for that`, {
+        hint: 'it takes images from 8 x 8 pixels on; the other networks here take smaller ones',
       });
     }
     const halved = height === 64 ? 4 : 3;

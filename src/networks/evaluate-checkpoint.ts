@@ -10,7 +10,7 @@ import { loadNetwork } from './load-network.ts';
 import { checkModel, modelLabel } from './model-reference.ts';
 
 export interface EvaluateCheckpointOptions {
-  /** Data set; a checkpoint written here knows what it was trained on. */
+  /** Dataset; a checkpoint written here knows what it was trained on. */
   data?: string;
   dataDir?: string;
   split?: 'train' | 'test';
@@ -35,11 +35,11 @@ export interface CheckpointScore extends Evaluation {
 }
 
 /**
- * Load a checkpoint and measure it on a data set.
+ * Load a checkpoint and measure it on a dataset.
  *
  * @example
  * const { top1 } = await evaluateCheckpoint('runs/student/last.safetensors');
- * @throws UserError for a file, architecture or data set that does not fit
+ * @throws UserError for a file, architecture or dataset that does not fit
  */
 export async function evaluateCheckpoint(
   path: string,

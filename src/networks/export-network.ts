@@ -63,7 +63,7 @@ export interface ExportOptions {
   out?: string;
   /** Architecture, where the file does not say it and the format needs it. */
   model?: string;
-  /** Data set whose classes and picture size it is for, where the file does not say it and the format needs it. */
+  /** Dataset whose classes and image size it is for, where the file does not say it and the format needs it. */
   data?: string;
   /** Of a .pth: the weights are put under this key of a dict, as many scripts have it, instead of being all there is. */
   key?: string;
@@ -137,8 +137,8 @@ export async function exportCheckpoint(path: string, options: ExportOptions): Pr
     load() {
       const data = options.data ? datasetInfo(options.data) : info && { classes: info.classes, size: info.imageSize };
       if (!data) {
-        throw new UserError(`${path} does not say how many classes and which size of picture its network is for`, {
-          hint: 'name the data set with --data, or bring the file in with thrive import first',
+        throw new UserError(`${path} does not say how many classes and which size of image its network is for`, {
+          hint: 'name the dataset with --data, or bring the file in with thrive import first',
         });
       }
       return loadNetwork(path, {

@@ -11,7 +11,7 @@ import { recognizeModel } from './recognize.ts';
 export interface ImportOptions {
   /** Architecture, or a file that exports the network; recognised by the weights unless given. */
   model?: string;
-  /** The data set it classifies: its classes, picture size and normalisation go into the checkpoint. */
+  /** The dataset it classifies: its classes, image size and normalisation go into the checkpoint. */
   data: string;
   out: string;
   /** Where in a PyTorch checkpoint the weights are, if not under a usual name: `ema`. */
@@ -70,7 +70,7 @@ export async function importWeights(path: string, options: ImportOptions): Promi
     modelFlag: '--model',
     key: options.key,
     ...(resetHead ? { resetHead: { seed } } : {}),
-    classesHint: 'choose the data set it was trained on, or load all but the classifier with --reset-head',
+    classesHint: 'choose the dataset it was trained on, or load all but the classifier with --reset-head',
   });
   using owned = network;
   const file = modelFile(model);

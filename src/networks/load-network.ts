@@ -95,7 +95,7 @@ export async function loadNetwork(path: string, options: LoadNetworkOptions): Pr
     const other = resetHead ? undefined : otherClasses(network.compareStateDict(own));
     if (other) {
       throw new UserError(`${path} was trained for ${other.found} classes, the data has ${other.expected}`, {
-        hint: options.classesHint ?? 'choose the data set it was trained on, or other weights',
+        hint: options.classesHint ?? 'choose the dataset it was trained on, or other weights',
       });
     }
     tidy(() => {

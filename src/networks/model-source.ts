@@ -8,7 +8,7 @@ import { codeError, importUserModule } from './user-module.ts';
 
 export interface NetworkOptions {
   classes: number;
-  /** Height and width of the pictures. */
+  /** Height and width of the images. */
   imageSize: number;
   /** Paths of the modules whose outputs are the feature taps, instead of the network's own taps. */
   taps?: readonly string[] | undefined;
@@ -99,7 +99,7 @@ function checkOutput(network: Module, path: string, { classes, imageSize }: Netw
         const got = output instanceof Tensor ? `${output.dtype} [${output.shape.join(', ')}]` : described(output);
         throw new UserError(
           `the network of ${path} makes ${got} of a batch [${shape.join(', ')}]; it must be float32 logits [2, ${classes}]`,
-          { hint: 'one row for each picture, one column for each class; take their number from the options' },
+          { hint: 'one row for each image, one column for each class; take their number from the options' },
         );
       }),
     );

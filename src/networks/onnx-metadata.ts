@@ -12,15 +12,15 @@ const normalizationSchema = z.object({
 export interface OnnxMetadata {
   /** Architecture, or the name of the file that makes the network. */
   model: string;
-  /** The data set it was trained on. */
+  /** The dataset it was trained on. */
   data: string;
   classNames: readonly string[];
   imageSize: number;
-  /** How the pictures were normalised that it was trained with. */
+  /** How the images were normalised that it was trained with. */
   normalization: { mean: readonly number[]; std: readonly number[] };
   /** Takes pixels from 0 to 255 and normalises them itself. */
   takesPixels: boolean;
-  /** Per cent of the test pictures it gets right, as last measured. */
+  /** Per cent of the test images it gets right, as last measured. */
   top1?: number | undefined;
 }
 
@@ -40,7 +40,7 @@ export function toMetadata(info: OnnxMetadata): Record<string, string> {
     normalization: JSON.stringify(info.normalization),
     input: info.takesPixels ? 'pixels' : 'normalized',
     ...(info.top1 === undefined ? {} : { top1: String(info.top1) }),
-    // What the ONNX documentation proposes for pictures, for readers that know nothing of this program.
+    // What the ONNX documentation proposes for images, for readers that know nothing of this program.
     ...(info.takesPixels
       ? {
           'Image.BitmapPixelFormat': 'Rgb8',
@@ -51,8 +51,8 @@ export function toMetadata(info: OnnxMetadata): Record<string, string> {
   };
 }
 
-/** What a file says of the pictures it takes; null for a file that was not written here. */
-export function pictureMetadata(
+/** What a file says of the images it takes; null for a file that was not written here. */
+export function imageMetadata(
   { metadata, producer }: OnnxInfo,
   path: string,
 ): (Pick<OnnxMetadata, 'normalization' | 'takesPixels'> & { model: string }) | null {

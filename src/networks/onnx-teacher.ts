@@ -6,12 +6,12 @@ import { normalizationOf } from '../data/index.ts';
 import { OnnxTeacher, pixelNormalization } from '../distill/onnx-teacher.ts';
 import { readOnnxInfo } from '../formats/index.ts';
 import { defaultThreads } from '../torch/index.ts';
-import { pictureMetadata } from './onnx-metadata.ts';
+import { imageMetadata } from './onnx-metadata.ts';
 import { type NormalizationSetting, teacherNormalization } from './teacher-normalization.ts';
 
 export interface OnnxTeacherSettings {
   data: DatasetInfo;
-  /** How its pictures are normalised, where the file does not say it. */
+  /** How its images are normalised, where the file does not say it. */
   normalization?: NormalizationSetting | undefined;
   threads?: number | undefined;
   /** Set where an architecture was named for it, which makes no sense. */
@@ -19,7 +19,7 @@ export interface OnnxTeacherSettings {
 }
 
 /**
- * A frozen teacher that gives logits and nothing else. Our own files say how their pictures are normalised, and whether they
+ * A frozen teacher that gives logits and nothing else. Our own files say how their images are normalised, and whether they
  * do it themselves.
  *
  * @throws UserError if it does not fit the data, or onnxruntime-node is not installed
@@ -32,7 +32,7 @@ export async function openOnnxTeacher(
     throw new UserError(`${path} holds its network itself: leave --teacher-model ${model} out`);
   }
   const info = readOnnxInfo(path);
-  const facts = pictureMetadata(info, path);
+  const facts = imageMetadata(info, path);
   const own: Normalization | null = facts && (facts.takesPixels ? pixelNormalization : facts.normalization);
   const { normalization, note } = teacherNormalization(path, own, setting, normalizationOf(data));
   const teacher = await OnnxTeacher.open(path, info, {

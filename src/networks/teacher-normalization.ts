@@ -1,4 +1,4 @@
-/** @file How the pictures a teacher takes are normalised: as its file says, or as the person does. */
+/** @file How the images a teacher takes are normalised: as its file says, or as the person does. */
 import { z } from 'zod';
 import type { Normalization } from '../augment/index.ts';
 import { UserError } from '../base/errors.ts';
@@ -19,7 +19,7 @@ export const normalizationNames: readonly string[] = ['same', ...Object.keys(nam
 
 const channels = z.tuple([z.number(), z.number(), z.number()]);
 
-/** What a configuration may say: a name (`same` is the data set's own), or mean and standard deviation a channel. */
+/** What a configuration may say: a name (`same` is the dataset's own), or mean and standard deviation a channel. */
 export const normalizationSchema = z.union([
   z.string().refine((name) => normalizationNames.includes(name), {
     error: ({ input }) =>
@@ -31,7 +31,7 @@ export const normalizationSchema = z.union([
 export type NormalizationSetting = z.infer<typeof normalizationSchema>;
 
 /**
- * The normalisation of a teacher's pictures: what its own file says; else what was asked for; else the data set's, with a note.
+ * The normalisation of a teacher's images: what its own file says; else what was asked for; else the dataset's, with a note.
  *
  * @throws UserError if the file says one thing and the person another
  */
@@ -44,13 +44,13 @@ export function teacherNormalization(
   if (own) {
     if (setting === undefined) return { normalization: own };
     throw new UserError(
-      `${path} says itself how its pictures are normalised; --teacher-normalization is for files that do not`,
+      `${path} says itself how its images are normalised; --teacher-normalization is for files that do not`,
     );
   }
   if (setting === undefined) {
     return {
       normalization: data,
-      note: `note: ${path} does not say how its pictures were normalised; taken to be as the data set's are (--teacher-normalization)`,
+      note: `note: ${path} does not say how its images were normalised; taken to be as the dataset's are (--teacher-normalization)`,
     };
   }
   if (typeof setting !== 'string') return { normalization: setting };

@@ -92,7 +92,7 @@ function checkBatch(input: Tensor): void {
   throw new UserError(
     `batch norm in training needs more than one value a channel, got an input [${input.shape.join(', ')}]`,
     {
-      hint: 'use batches of two or more, or larger pictures',
+      hint: 'use batches of two or more, or larger images',
     },
   );
 }

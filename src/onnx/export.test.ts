@@ -105,7 +105,7 @@ test('the network is left as it was', () => {
 
 test('with the normalisation baked in it takes bytes as numbers, to the bit', async () => {
   const normalization = { mean: [0.5071, 0.4866, 0.4409], std: [0.2673, 0.2564, 0.2762] };
-  // What comes out is the normalised picture itself, [batch, 3 x 8 x 8].
+  // What comes out is the normalised image itself, [batch, 3 x 8 x 8].
   const network = new Net((x) => x.flatten(1));
   const model = await ortModel(exportOnnx(network, { imageSize: 8, normalize: normalization }));
   expect(model.inputs).toEqual(['pixels']);
@@ -128,7 +128,7 @@ describe('what cannot be exported is said', () => {
     [
       'a value read into JavaScript',
       (x) => pooled(x).mul(x.amax().item()),
-      /aten::mul.Scalar to ONNX: its 'other' depends on the pictures/,
+      /aten::mul.Scalar to ONNX: its 'other' depends on the images/,
     ],
     [
       'values made into a tensor',
@@ -138,16 +138,16 @@ describe('what cannot be exported is said', () => {
     [
       'steps that depend on the batch',
       (x) => (x.size(0) > 3 ? pooled(x).relu() : pooled(x)),
-      /its steps depend on the pictures or on the size of the batch/,
+      /its steps depend on the images or on the size of the batch/,
     ],
     [
       'half of the batch',
       (x) => pooled(x).narrow(0, 0, Math.ceil(x.size(0) / 2)),
-      /'result' of aten::narrow has a size of 1 for 2 pictures and 3 for 5/,
+      /'result' of aten::narrow has a size of 1 for 2 images and 3 for 5/,
     ],
     ['a mean over the batch', (x) => pooled(x).mean(0), /its output is \[3\], not logits/],
     ['maps', (x) => x, /its output is \[batch, 3, 8, 8\], not logits/],
-    ['a constant', () => zeros([2, 3]), /its output is not computed from the pictures/],
+    ['a constant', () => zeros([2, 3]), /its output is not computed from the images/],
     ['no tensor', () => [1, 2] as unknown as Tensor, /its output is no tensor/],
     [
       'memory overwritten behind a view',
@@ -168,7 +168,7 @@ describe('what cannot be exported is said', () => {
     const table = Float32Array.from({ length: 768 }, (_, i) => i);
     const hidden = (x: Tensor): Tensor =>
       Tensor.wrap(native().normalizeImages(x.mul(100).abs().to('uint8').handle, table, false));
-    expect(forward((x) => pooled(x).add(pooled(hidden(x))))).toThrow(/that no operator makes from the pictures/);
+    expect(forward((x) => pooled(x).add(pooled(hidden(x))))).toThrow(/that no operator makes from the images/);
   });
 
   test('nothing is left behind', () => {

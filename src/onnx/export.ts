@@ -26,13 +26,13 @@ const table: Readonly<Record<string, Lower>> = { ...pointwise, ...reductions, ..
 export const exportedOperators: readonly string[] = Object.keys(table);
 
 export interface OnnxOptions {
-  /** Height and width of the pictures. */
+  /** Height and width of the images. */
   imageSize: number;
-  /** Channels of the pictures. Default 3. */
+  /** Channels of the images. Default 3. */
   channels?: number;
   /**
    * Bake this normalisation in: the file then takes pixels from 0 to 255 (as float32), called `pixels`. Without it the file takes
-   * pictures that are normalised already, called `images`.
+   * images that are normalised already, called `images`.
    */
   normalize?: { mean: readonly number[]; std: readonly number[] } | undefined;
   /** What the file says of itself (`metadata_props`). */
@@ -81,7 +81,7 @@ function lowerGraph(builder: GraphBuilder, graph: Graph, input: string, weights:
   return nameOf(graph.output);
 }
 
-/** Pictures that are all different, and different for each size of batch. */
+/** Images that are all different, and different for each size of batch. */
 function example(batch: number, channels: number, size: number, device: string): Tensor {
   const values = Float32Array.from({ length: batch * channels * size * size }, (_, i) =>
     Math.sin(1 + i * (batch + 0.37)),

@@ -14,7 +14,7 @@ export interface Value {
   dtype: DType;
   shape: Size[];
   /**
-   * For what does not depend on the pictures. `shape` has a 1 where the value's follows the batch: there all elements are the
+   * For what does not depend on the images. `shape` has a 1 where the value's follows the batch: there all elements are the
    * same, as after `expand` or `zeros`.
    */
   constant?: { bytes: Uint8Array; shape: number[]; tensor: Tensor };
@@ -83,7 +83,7 @@ function commonConstant(a: TracedConstant, b: TracedConstant): NonNullable<Value
 /**
  * Lay two traces of one network over each other.
  *
- * @throws UserError if its steps, its constants or its sizes follow from the pictures or from the batch in a way that a fixed
+ * @throws UserError if its steps, its constants or its sizes follow from the images or from the batch in a way that a fixed
  * graph cannot
  */
 export function mergeTraces(first: Trace, second: Trace): Graph {
@@ -94,13 +94,13 @@ export function mergeTraces(first: Trace, second: Trace): Graph {
     const factor = a / first.batch;
     if (Number.isInteger(factor) && b === factor * second.batch) return { batch: factor };
     throw cannot(
-      `${where} has a size of ${a} for ${first.batch} pictures and ${b} for ${second.batch}; it must be fixed or a multiple of the batch`,
+      `${where} has a size of ${a} for ${first.batch} images and ${b} for ${second.batch}; it must be fixed or a multiple of the batch`,
     );
   };
 
   const value = (a: TracedValue, b: TracedValue, operator: string, name: string): Value => {
     if (a.id !== b.id || a.kind !== b.kind || a.dtype !== b.dtype || a.shape.length !== b.shape.length) {
-      throw cannot(`what ${operator} is given as '${name}' depends on the pictures or on the size of the batch`);
+      throw cannot(`what ${operator} is given as '${name}' depends on the images or on the size of the batch`);
     }
     const known = values.get(a.id);
     if (known) return known;
@@ -108,7 +108,7 @@ export function mergeTraces(first: Trace, second: Trace): Graph {
     const constant = a.kind === 'constant' && b.kind === 'constant' ? commonConstant(a, b) : undefined;
     if (constant === null) {
       throw cannot(
-        `${operator} is given as '${name}' a tensor [${a.shape.join(', ')}] that is another for another batch, and that no operator makes from the pictures`,
+        `${operator} is given as '${name}' a tensor [${a.shape.join(', ')}] that is another for another batch, and that no operator makes from the images`,
         'values read into JavaScript (item, data) must not go into new tensors',
       );
     }
@@ -143,13 +143,13 @@ export function mergeTraces(first: Trace, second: Trace): Graph {
     const other = second.calls[i];
     if (other?.operator !== one.operator || other.results.length !== one.results.length) {
       throw cannot(
-        `its steps depend on the pictures or on the size of the batch: ${one.operator} for one batch, ${other?.operator ?? 'nothing'} for another`,
+        `its steps depend on the images or on the size of the batch: ${one.operator} for one batch, ${other?.operator ?? 'nothing'} for another`,
       );
     }
     return call(one, other);
   });
   if (second.calls.length !== first.calls.length) {
-    throw cannot('its steps depend on the pictures or on the size of the batch');
+    throw cannot('its steps depend on the images or on the size of the batch');
   }
   return { input, calls, output: value(first.output, second.output, 'the network', 'output') };
 }

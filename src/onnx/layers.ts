@@ -55,7 +55,7 @@ const batchNorm: Lower = (c) => {
   return c.node('BatchNormalization', inputs, { epsilon: float(c.number('eps')) });
 };
 
-/** One standardisation a group of channels and picture, then a scale and a shift a channel. */
+/** One standardisation a group of channels and image, then a scale and a shift a channel. */
 const groupNorm: Lower = (c) => {
   const { shape } = c.value('input');
   const groups = c.number('num_groups');

@@ -80,9 +80,7 @@ export class Lowering {
     const given = this.#arguments[argument];
     const varies = given instanceof Varying ? given : Array.isArray(given) && given.find((x) => x instanceof Varying);
     if (varies) {
-      throw this.cannot(
-        `its '${argument}' depends on the pictures or on the batch (${varies.first}, ${varies.second})`,
-      );
+      throw this.cannot(`its '${argument}' depends on the images or on the batch (${varies.first}, ${varies.second})`);
     }
     return given;
   }

@@ -4,9 +4,9 @@ import { modelNames } from '../models/index.ts';
 
 /**
  * Every architecture with filled-in weights. onnxruntime multiplies in another order: differences are some rounding errors of
- * float32, a millionth of the largest logit. With these weights a deep VGG's logits hardly move from picture to picture, so that
- * the share of that movement is larger; it is there to show that nothing common to all pictures hides an error. Large networks
- * see fewer pictures here, and 64 in models.heavy.test.ts.
+ * float32, a millionth of the largest logit. With these weights a deep VGG's logits hardly move from image to image, so that
+ * the share of that movement is larger; it is there to show that nothing common to all images hides an error. Large networks
+ * see fewer images here, and 64 in models.heavy.test.ts.
  */
 const large = new Set([
   'wrn_28_10',

@@ -32,12 +32,12 @@ class Net extends Module {
 }
 
 const size = 8;
-const pictures = (batch: number): Float32Array => filler('pictures', [batch, 3, size, size]);
+const makeImages = (batch: number): Float32Array => filler('images', [batch, 3, size, size]);
 
 async function difference(network: Module, batch = 3): Promise<number> {
   const model = await ortModel(exportOnnx(network, { imageSize: size }));
   const shape = [batch, 3, size, size];
-  const values = pictures(batch);
+  const values = makeImages(batch);
   const got = await model.run(values, shape);
   await model.release();
   const expected = tidy(() => noGrad(() => network.eval().forward(tensor(values, { shape })).data() as Float32Array));
@@ -127,7 +127,7 @@ const cases: Record<string, (x: Tensor, net: Net) => Tensor> = {
       .expand([x.size(0), 3, 8, 8])
       .mul(x)
       .add(x.mean([1], true).expand([-1, 3, -1, -1])),
-  'a token for each picture': (x, net) => cat([net.scale.view([1, 3, 1]).expand([x.size(0), 3, 1]), x.flatten(2)], 2),
+  'a token for each image': (x, net) => cat([net.scale.view([1, 3, 1]).expand([x.size(0), 3, 1]), x.flatten(2)], 2),
   'stack, unbind': (x) =>
     stack(
       ops.unbind(x, 1).map((part, i) => part.mul(i + 1)),
@@ -197,7 +197,7 @@ describe('an operator and its ONNX form agree', () => {
     network.dispose();
   });
 
-  test('one picture, and many', async () => {
+  test('one image, and many', async () => {
     const network = new Net((x, net) => net.norm.forwardRelu(net.conv.forward(x)));
     expect(await difference(network, 1)).toBeLessThan(2e-6);
     expect(await difference(network, 65)).toBeLessThan(2e-6);

@@ -3,7 +3,7 @@ import { UserError } from '../base/errors.ts';
 import { type DType, Tensor } from '../torch/index.ts';
 import { type OperatorCall, recordOperators } from '../torch/record.ts';
 
-/** A tensor that does not depend on the pictures: a weight, or something made from weights alone. */
+/** A tensor that does not depend on the images: a weight, or something made from weights alone. */
 export interface TracedConstant {
   kind: 'constant';
   id: number;
@@ -14,7 +14,7 @@ export interface TracedConstant {
   tensor: Tensor;
 }
 
-/** The pictures, or something computed from them. */
+/** The images, or something computed from them. */
 export interface TracedResult {
   kind: 'computed';
   id: number;
@@ -134,7 +134,7 @@ class Tracer {
 /**
  * Run `forward` on a batch and write down the operators its output depends on. Runs neither `noGrad` nor `tidy`: the caller does.
  *
- * @throws UserError if the output is no tensor, does not depend on the pictures, or an in-place operator hides what it does
+ * @throws UserError if the output is no tensor, does not depend on the images, or an in-place operator hides what it does
  */
 export function traceForward(forward: (images: Tensor) => Tensor, images: Tensor): Trace {
   const tracer = new Tracer();
@@ -146,7 +146,7 @@ export function traceForward(forward: (images: Tensor) => Tensor, images: Tensor
   const found = Tensor.is(output) ? tracer.find(output) : undefined;
   if (!found) {
     throw new UserError(
-      `cannot export this network: its output ${Tensor.is(output) ? 'is not computed from the pictures by operators that can be seen' : 'is no tensor'}`,
+      `cannot export this network: its output ${Tensor.is(output) ? 'is not computed from the images by operators that can be seen' : 'is no tensor'}`,
     );
   }
   return { batch: images.size(0), input, calls: needed(tracer.calls, found), output: found };

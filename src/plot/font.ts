@@ -1,5 +1,5 @@
 /**
- * @file A small bitmap font, so that labels in pictures need no font on the machine: printable ASCII, five dots wide and seven
+ * @file A small bitmap font, so that labels in images need no font on the machine: printable ASCII, five dots wide and seven
  * high, two more below the line. Drawn here, eight letters a row in the order of their codes; the last is for what it lacks.
  */
 

@@ -27,8 +27,6 @@ describe('encodePng', () => {
   });
 
   test('bytes that do not fit the size are refused', () => {
-    expect(() => encodePng({ data: new Uint8Array(5), width: 1, height: 2 })).toThrow(
-      /5 bytes are no picture of 1 by 2/,
-    );
+    expect(() => encodePng({ data: new Uint8Array(5), width: 1, height: 2 })).toThrow(/5 bytes are no image of 1 by 2/);
   });
 });

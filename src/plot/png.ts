@@ -12,17 +12,16 @@ function chunk(type: string, content: Uint8Array): Buffer {
   return framed;
 }
 
-/** The file of an RGB picture, 3 · width · height bytes row by row. */
+/** The file of an RGB image, 3 · width · height bytes row by row. */
 export function encodePng({ data, width, height }: { data: Uint8Array; width: number; height: number }): Buffer {
   const row = 3 * width;
-  if (data.length !== row * height)
-    throw new RangeError(`${data.length} bytes are no picture of ${width} by ${height}`);
+  if (data.length !== row * height) throw new RangeError(`${data.length} bytes are no image of ${width} by ${height}`);
   const header = Buffer.alloc(13);
   header.writeUInt32BE(width, 0);
   header.writeUInt32BE(height, 4);
   header[8] = 8; // bits a channel
   header[9] = 2; // red, green, blue
-  // Each row as its difference from the one above: enlarged pictures repeat their rows, which then are zeros.
+  // Each row as its difference from the one above: enlarged images repeat their rows, which then are zeros.
   const UP = 2;
   const filtered = Buffer.alloc((row + 1) * height);
   for (let y = 0; y < height; y++) {

@@ -1,10 +1,10 @@
-/** @file A picture of bytes to draw in: filled boxes, frames, enlarged pictures and text. */
+/** @file An image of bytes to draw in: filled boxes, frames, enlarged images and text. */
 import { ADVANCE, GLYPH_ROWS, glyph } from './font.ts';
 
 /** Red, green, blue, each 0 to 255. */
 export type Colour = readonly [red: number, green: number, blue: number];
 
-/** Bytes of a small picture in planes: all of red, then green, then blue. */
+/** Bytes of a small image in planes: all of red, then green, then blue. */
 export interface Planes {
   /** uint8, 3 · height · width. */
   data: Uint8Array;
@@ -48,8 +48,8 @@ export class Raster {
     this.fill(x + width, y, thickness, height, colour);
   }
 
-  /** A picture with each of its pixels enlarged to a square of `scale`: nearest neighbour, so nothing is smoothed over. */
-  picture(x: number, y: number, { data, width, height }: Planes, scale: number): void {
+  /** An image with each of its pixels enlarged to a square of `scale`: nearest neighbour, so nothing is smoothed over. */
+  image(x: number, y: number, { data, width, height }: Planes, scale: number): void {
     const plane = width * height;
     for (let row = 0; row < height; row++) {
       for (let column = 0; column < width; column++) {

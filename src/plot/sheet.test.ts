@@ -5,7 +5,7 @@ import { type Band, type Cell, drawSheet, FRAME, GAP, MARGIN, sheetColours, shee
 
 const { background, frame } = sheetColours;
 
-/** A picture whose every pixel says where it is. */
+/** An image whose every pixel says where it is. */
 const marked = (size: number, blue: number): Planes => {
   const data = new Uint8Array(3 * size * size);
   for (let y = 0; y < size; y++) {
@@ -19,9 +19,9 @@ const marked = (size: number, blue: number): Planes => {
 };
 
 describe('Raster', () => {
-  test('pictures are enlarged to squares, planes become pixels', () => {
+  test('images are enlarged to squares, planes become pixels', () => {
     const raster = new Raster(8, 8, background);
-    raster.picture(1, 2, marked(3, 77), 2);
+    raster.image(1, 2, marked(3, 77), 2);
     for (let y = 0; y < 8; y++) {
       for (let x = 0; x < 8; x++) {
         const inside = x >= 1 && x < 7 && y >= 2;
@@ -70,7 +70,7 @@ describe('sheets', () => {
     },
   ];
 
-  test('every cell is where the layout says, and is its picture', () => {
+  test('every cell is where the layout says, and is its image', () => {
     const raster = drawSheet(bands, options);
     const layout = sheetLayout(bands, options);
     expect([raster.width, raster.height]).toEqual([layout.width, layout.height]);

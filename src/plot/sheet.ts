@@ -1,9 +1,9 @@
-/** @file A contact sheet: bands of small pictures under titles, with a line of text under each and frames around some. */
+/** @file A contact sheet: bands of small images under titles, with a line of text under each and frames around some. */
 import { CAP_HEIGHT, GLYPH_ROWS, textWidth } from './font.ts';
 import { type Colour, type Planes, Raster } from './raster.ts';
 
 export interface Cell extends Planes {
-  /** Under the picture. */
+  /** Under the image. */
   caption?: string;
   /** Whether it stands out: framed, its caption in the frame's colour. */
   framed?: boolean;
@@ -18,9 +18,9 @@ export interface Band {
 }
 
 export interface SheetOptions {
-  /** Pixels on the sheet for each pixel of a picture. */
+  /** Pixels on the sheet for each pixel of an image. */
   scale: number;
-  /** Width and height of the largest picture, in its own pixels. */
+  /** Width and height of the largest image, in its own pixels. */
   size: number;
   columns: number;
 }
@@ -42,7 +42,7 @@ const TITLE_GAP = 10;
 const NOTE_GAP = 6;
 const CAPTION_GAP = 6;
 
-/** Pixels a dot of text takes, in captions and in titles: text grows with the pictures. */
+/** Pixels a dot of text takes, in captions and in titles: text grows with the images. */
 const textScale = (scale: number): { caption: number; title: number } => {
   const caption = Math.max(1, Math.floor(scale / 3));
   return { caption, title: 2 * caption };
@@ -108,9 +108,9 @@ export function drawSheet(bands: readonly Band[], options: SheetOptions): Raster
     if (note !== undefined) raster.text(place.note.x, place.note.y, note, dots.caption, faint);
     for (const [r, row] of rows.entries()) {
       const { top, left } = place.rows[r]!;
-      for (const [c, { caption, framed = false, ...picture }] of row.entries()) {
+      for (const [c, { caption, framed = false, ...image }] of row.entries()) {
         const x = left[c]!;
-        raster.picture(x, top, picture, scale);
+        raster.image(x, top, image, scale);
         if (framed) raster.frame(x, top, cell, cell, FRAME, frame);
         if (caption === undefined) continue;
         const said = clip(caption, Math.floor(cell / dots.caption));

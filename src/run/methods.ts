@@ -6,7 +6,7 @@ import type { TeacherModel } from '../distill/teacher.ts';
 import type { FeatureOptions, ImageModel } from '../models/index.ts';
 import { noGrad, tidy, zeros } from '../torch/index.ts';
 
-/** The shapes of a network's taps for one picture; none for a teacher that gives logits only. */
+/** The shapes of a network's taps for one image; none for a teacher that gives logits only. */
 function tapShapes(
   network: { features?: ImageModel['features'] },
   size: number,

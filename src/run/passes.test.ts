@@ -17,7 +17,7 @@ const taps = smallTaps([2, 3, 4]);
 const outputOf = (who: string, images: Tensor): Features =>
   fillerFeatures(who, taps, { batch: images.size(0), classes, dtype: 'float32' });
 
-/** Batches of 4, 4 and 3 pictures through a task, with networks that only count. */
+/** Batches of 4, 4 and 3 images through a task, with networks that only count. */
 function counted(make: (teacher: TeacherModel) => Task, stage: 'init' | 'train', batchSize: number): Forwards {
   const count = { teacher: 0, student: 0 };
   const see = (network: keyof Forwards, images: Tensor): Features => {
@@ -41,7 +41,7 @@ function counted(make: (teacher: TeacherModel) => Task, stage: 'init' | 'train',
       const index = Int32Array.from({ length: size }, (_, i) => first + i);
       const batch: Batch = {
         x: zeros([size, 3, 8, 8]),
-        pictures: zeros([size, 3, 8, 8], { dtype: 'uint8' }),
+        images: zeros([size, 3, 8, 8], { dtype: 'uint8' }),
         labels: tensor(
           index.map((i) => i % classes),
           { dtype: 'int64' },

@@ -1,4 +1,4 @@
-/** @file How many pictures pass through each network: what a run costs, whatever machine it runs on. */
+/** @file How many images pass through each network: what a run costs, whatever machine it runs on. */
 
 import type { Config } from '../config/config.ts';
 import type { Methods } from '../distill/methods.ts';
@@ -10,14 +10,14 @@ export interface Forwards {
   student: number;
 }
 
-/** Pictures kept of all batches' pools in an epoch over `count` pictures. */
+/** Images kept of all batches' pools in an epoch over `count` images. */
 function keptInEpoch(pick: Parameters<typeof pickCount>[0], batchSize: number, count: number): number {
   const rest = count % batchSize;
   return Math.floor(count / batchSize) * pickCount(pick, batchSize) + (rest > 0 ? pickCount(pick, rest) : 0);
 }
 
 /**
- * Pictures that pass through each network in one of the run's own epochs over `count` pictures, measuring aside. Several teachers
+ * Images that pass through each network in one of the run's own epochs over `count` images, measuring aside. Several teachers
  * count as one.
  */
 export function epochForwards(

@@ -32,7 +32,7 @@ export interface RunRecord {
   created: string;
   /** What the teacher scored on the test set before the first epoch. */
   teacher: { top1: number; top5: number; loss: number } | null;
-  /** Pictures that pass through each network in one of the run's own epochs, and in one of an initialisation before them. */
+  /** Images that pass through each network in one of the run's own epochs, and in one of an initialisation before them. */
   forwards?: { train: Forwards; init: Forwards | null };
 }
 

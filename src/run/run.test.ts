@@ -133,7 +133,7 @@ describe('a run', () => {
     expect(told).toEqual([
       'loading fashion-mnist',
       'teacher 20/20',
-      expect.stringMatching(/^teacher resnet8: top-1 [\d.]+ %, top-5 [\d.]+ %, loss [\d.]+ on 20 test pictures$/),
+      expect.stringMatching(/^teacher resnet8: top-1 [\d.]+ %, top-5 [\d.]+ %, loss [\d.]+ on 20 test images$/),
       '{"trainCount":60,"testCount":20,"devCount":0,"parameters":78042,"epoch":0,"initEpochs":0}',
       'step 0.0',
       'step 0.1',
@@ -236,8 +236,8 @@ describe('what is wrong is found before anything is written', () => {
     ['an unknown model', { model: 'resnet9' }, /unknown model 'resnet9'/],
     ['an unknown device', { device: 'gpu' }, /unknown device 'gpu'/],
     ['a missing teacher', { teacher: 'nowhere.pth' }, /cannot read nowhere\.pth/],
-    ['a missing data set', { data: 'cifar10' }, /cannot find CIFAR-10/],
-    ['more pictures than there are', { limitTrain: 61 }, /--limit-train 61/],
+    ['a missing dataset', { data: 'cifar10' }, /cannot find CIFAR-10/],
+    ['more images than there are', { limitTrain: 61 }, /--limit-train 61/],
     ['a misspelt setting', { epocs: 3 }, /did you mean 'epochs'/],
   ])('%s', async (_what, change, message) => {
     const out = fresh();

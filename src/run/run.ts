@@ -98,7 +98,7 @@ export async function runExperiment(
     if (teacher && config.methods) checkMethods(config.methods, methodsContext(config, student, teacher));
     reporter.note?.(`loading ${config.data}`);
     const data = own(loadTrainData(config));
-    // Now, not at the end of the first epoch: mixing needs two pictures, in the last batch too.
+    // Now, not at the end of the first epoch: mixing needs two images, in the last batch too.
     if (config.strong) checkMixing([config.strong], config.batchSize, data.train.count);
     student.to({ device: options.device, ...(options.channelsLast ? { memoryFormat: 'channelsLast' as const } : {}) });
     const methods =

@@ -23,7 +23,7 @@ export interface RunSummary {
   best: { epoch: number; top1: number; chosenOn: 'dev' | 'test' };
   train: EpochRecord['train'];
   teacher: RunRecord['teacher'];
-  /** Pictures of x that were trained on, and passes through each network, an initialisation included. */
+  /** Images of x that were trained on, and passes through each network, an initialisation included. */
   imagesSeen: number;
   teacherForwards: number;
   studentForwards: number;
@@ -46,7 +46,7 @@ export interface Finished {
   last: MeasuredEpoch;
   run: RunFolder;
   methods: Methods | null;
-  /** Pictures through each network in an epoch. */
+  /** Images through each network in an epoch. */
   forwards: NonNullable<RunRecord['forwards']>;
   trainCount: number;
   /** The fingerprint's. */

@@ -49,19 +49,19 @@ async function loadOne(
     modelFlag: '--teacher-model',
     taps: config.teacherTaps,
     classesHint:
-      'choose the data set it was trained on, other weights, or train it on this one first: thrive train --init FILE --reset-head',
+      'choose the dataset it was trained on, other weights, or train it on this one first: thrive train --init FILE --reset-head',
   });
   for (const text of loaded.notes) note(text);
   if (options.channelsLast) loaded.network.to({ memoryFormat: 'channelsLast' });
-  const pictures = teacherNormalization(
+  const chosen = teacherNormalization(
     checkpoint,
     loaded.info?.normalization ?? null,
     normalization,
     options.normalization,
   );
-  if (pictures.note) note(pictures.note);
+  if (chosen.note) note(chosen.note);
   const teacher = new Teacher(loaded.network.to({ device: options.device }), {
-    normalization: pictures.normalization,
+    normalization: chosen.normalization,
     inputNormalization: options.normalization,
     precision: options.precision,
     device: options.device,
@@ -102,7 +102,7 @@ export async function measureTeacher(
   });
   const percent = (value: number): string => `${value.toFixed(2)} %`;
   report.note(
-    `teacher ${name}: top-1 ${percent(top1)}, top-5 ${percent(top5)}, loss ${loss.toFixed(4)} on ${count} test pictures`,
+    `teacher ${name}: top-1 ${percent(top1)}, top-5 ${percent(top5)}, loss ${loss.toFixed(4)} on ${count} test images`,
   );
   return { top1, top5, loss };
 }

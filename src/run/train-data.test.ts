@@ -75,22 +75,20 @@ describe('the sets of a run', () => {
     for (const data of all) data.dispose();
   });
 
-  test('too few pictures are refused, with the flag that asks for them', () => {
+  test('too few images are refused, with the flag that asks for them', () => {
     expect(() => loadTrainData(config({ limitTrain: 61 }))).toThrow(
-      '--limit-train 61: fashion-mnist has 60 train pictures',
+      '--limit-train 61: fashion-mnist has 60 train images',
     );
-    expect(() => loadTrainData(config({ limitTest: 31 }))).toThrow(
-      '--limit-test 31: fashion-mnist has 30 test pictures',
-    );
+    expect(() => loadTrainData(config({ limitTest: 31 }))).toThrow('--limit-test 31: fashion-mnist has 30 test images');
     expect(() => loadSplit(config(), 'train', 61, '--limit-test')).toThrow(
       '--limit-test 61: fashion-mnist has 60 train',
     );
     expect(() => loadTrainData(config({ limitTrain: 10, holdout: 0.1 }))).toThrow(
-      '--holdout 0.1: 10 training pictures are too few to keep any apart',
+      '--holdout 0.1: 10 training images are too few to keep any apart',
     );
   });
 
-  test('generated pictures are not generated in vain: a part is what it would be of the whole', () => {
+  test('generated images are not generated in vain: a part is what it would be of the whole', () => {
     const whole = loadSplit({ data: 'synthetic' }, 'test');
     for (const limit of [1, 10, 37]) {
       const part = loadSplit({ data: 'synthetic' }, 'test', limit);
@@ -99,7 +97,7 @@ describe('the sets of a run', () => {
       expect(Buffer.compare(part.images, expected.images)).toBe(0);
     }
     expect(() => loadSplit({ data: 'synthetic' }, 'train', 10_001)).toThrow(
-      '--limit-train 10001: synthetic has 10000 train pictures',
+      '--limit-train 10001: synthetic has 10000 train images',
     );
   });
 

@@ -9,10 +9,10 @@ import type { TrainData } from '../train/loop.ts';
 export function loadTrainData(config: Config): TrainData & { dispose(): void } {
   const all = loadSplit(config, 'train', config.limitTrain);
   const test = loadSplit(config, 'test', config.limitTest);
-  // One split for every seed, so that runs with several seeds are chosen by the same pictures.
+  // One split for every seed, so that runs with several seeds are chosen by the same images.
   const split = config.holdout > 0 ? holdout(all, config.holdout, 0) : null;
   if (split?.dev.count === 0) {
-    throw new UserError(`--holdout ${config.holdout}: ${all.count} training pictures are too few to keep any apart`);
+    throw new UserError(`--holdout ${config.holdout}: ${all.count} training images are too few to keep any apart`);
   }
   const sets: TensorSet[] = [];
   const toDevice = (set: ImageSet): TensorSet => {

@@ -34,7 +34,7 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-/** The pixel of a picture on the sheet: band, row, column, then x and y in the picture. */
+/** The pixel of an image on the sheet: band, row, column, then x and y in the image. */
 function reader(sheet: AugmentSheet): (b: number, r: number, c: number, x: number, y: number) => Colour {
   const { width, data } = decode(sheet.png);
   const layout = sheetLayout(sheet.bands, { scale: SCALE, size: 32, columns: COUNT });
@@ -62,7 +62,7 @@ describe('augmentSheet', () => {
     const sheet = await augmentSheet({ ...shared(), augment: 'identity,cutout,cutmix' });
     const at = reader(sheet);
     const places = epochOrder(SEED, 0, set.count).slice(0, COUNT);
-    expect(sheet.pictures.map(({ index }) => index)).toEqual(Array.from(places));
+    expect(sheet.images.map(({ index }) => index)).toEqual(Array.from(places));
     expect(sheet.bands.map(({ title }) => title)).toEqual(['original', 'x', 'identity', 'cutout', 'cutmix']);
     expect(sheet.bands[0]!.rows[0]!.map(({ caption }) => caption)).toEqual(
       Array.from(places, (place) => datasetInfo('fashion-mnist').classNames[set.labels[place]!]),
@@ -87,7 +87,7 @@ describe('augmentSheet', () => {
           for (const [band, value] of [original, own, own, hole, mixed].entries()) {
             const found = at(band, 0, i, column, row);
             if (found[0] !== value || found[2] !== value)
-              expect(found, `band ${band}, picture ${i}, ${column}, ${row}`).toEqual([value, value, value]);
+              expect(found, `band ${band}, image ${i}, ${column}, ${row}`).toEqual([value, value, value]);
           }
         }
       }

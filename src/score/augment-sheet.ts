@@ -1,4 +1,4 @@
-/** @file A picture of what augmentations do: a batch, what each scheme makes of it, the pools and what is picked of them. */
+/** @file An image of what augmentations do: a batch, what each scheme makes of it, the pools and what is picked of them. */
 import {
   drawCropFlip,
   gatherCropFlip,
@@ -24,15 +24,15 @@ import { type ViewSpec, viewName } from './views.ts';
 export interface AugmentSheetOptions extends JudgeOptions {
   /** For picking by what a teacher says. */
   teacher?: CheckpointOptions | undefined;
-  /** Pictures: the batch that the views are made of. Default 8, or as many as there are. */
+  /** Images: the batch that the views are made of. Default 8, or as many as there are. */
   count?: number | undefined;
-  /** Pixels on the sheet for each pixel of a picture. Default 3. */
+  /** Pixels on the sheet for each pixel of an image. Default 3. */
   scale?: number | undefined;
 }
 
 /** What stands in one band of the sheet. */
 export interface SheetView extends ViewSpec {
-  /** The criterion of every picture of the pool, view by view; null where nothing is picked. */
+  /** The criterion of every image of the pool, view by view; null where nothing is picked. */
   scores: number[] | null;
   /** Places in the pool, best first. */
   picked: number[] | null;
@@ -40,13 +40,13 @@ export interface SheetView extends ViewSpec {
 
 export interface AugmentSheet {
   png: Buffer;
-  /** What the sheet is drawn from: `sheetLayout` says where each picture is. */
+  /** What the sheet is drawn from: `sheetLayout` says where each image is. */
   bands: Band[];
   width: number;
   height: number;
   data: string;
-  /** The pictures' places in the training set, and their classes. */
-  pictures: { index: number; label: string }[];
+  /** The images' places in the training set, and their classes. */
+  images: { index: number; label: string }[];
   views: SheetView[];
   leftOut: { scheme: string; reason: string }[];
 }
@@ -60,7 +60,7 @@ const units: Readonly<Record<string, string>> = {
   random: 'a random number',
 };
 
-/** Normalised pictures back to bytes, one array each. */
+/** Normalised images back to bytes, one array each. */
 function toPlanes(images: Tensor, mean: readonly number[], std: readonly number[]): Uint8Array[] {
   const [count = 0, channels = 0, height = 0, width = 0] = images.shape;
   const bytes = tidy(() => {
@@ -79,12 +79,12 @@ function checkCount(name: string, value: number, least: number, most: number): v
 }
 
 /** Wider than this no viewer shows it well, and the memory it takes is no longer small. */
-const MOST_PICTURES = 64;
+const MOST_IMAGES = 64;
 const MOST_SCALE = 16;
 
 /**
- * Draw a sheet: the pictures as they are, x, and a band for each augmentation; for one that picks, its pool with each picture's
- * score and the picked ones framed. The pictures are the first of the epoch that a training run with this seed begins with.
+ * Draw a sheet: the images as they are, x, and a band for each augmentation; for one that picks, its pool with each image's
+ * score and the picked ones framed. The images are the first of the epoch that a training run with this seed begins with.
  *
  * @throws UserError for anything wrong with the input, before anything is loaded where that can be known
  */
@@ -93,13 +93,13 @@ export async function augmentSheet(options: AugmentSheetOptions): Promise<Augmen
   const checked = checkJudges(options, teacher !== undefined);
   const { info, specs, leftOut, device, seed } = checked;
   if (teacher?.model) checkModel(teacher.model);
-  const most = Math.min(MOST_PICTURES, options.limitTrain ?? info.count.train);
+  const most = Math.min(MOST_IMAGES, options.limitTrain ?? info.count.train);
   const { count = Math.min(8, most) } = options;
   checkCount('--count', count, 1, most);
   checkCount('--scale', scale, 1, MOST_SCALE);
   const mixing = count < 2 ? specs.find(({ scheme }) => schemeByName(scheme).mixes) : undefined;
   if (mixing) {
-    throw new UserError(`--count ${count}: ${mixing.scheme} mixes pictures with one another`, {
+    throw new UserError(`--count ${count}: ${mixing.scheme} mixes images with one another`, {
       hint: 'show two or more',
     });
   }
@@ -146,13 +146,13 @@ export async function augmentSheet(options: AugmentSheetOptions): Promise<Augmen
       tidy(() => {
         const here = Int32Array.from({ length: count }, (_, i) => i);
         const crops = drawCropFlip(seed, 0, places, standard);
-        const pictures = gatherCropFlip(set.images, here, crops, standard.padding);
-        const x = normalizeImages(pictures, normalization, channelsLast);
+        const images = gatherCropFlip(set.images, here, crops, standard.padding);
+        const x = normalizeImages(images, normalization, channelsLast);
         const planes = (images: Tensor): Cell[] => cells(toPlanes(images, normalization.mean, normalization.std));
         bands.push({ title: 'x', note: 'after the standard augmentation', rows: [planes(x)] });
         const asked = needs('teacher') ? (judges.teacher(x).data() as Float32Array) : null;
         const batch: ViewBatch = {
-          view: { pictures, x, normalization, channelsLast },
+          view: { images, x, normalization, channelsLast },
           teacher: asked ?? new Float32Array(count * judges.classes),
           index: places,
           seed,
@@ -193,7 +193,7 @@ export async function augmentSheet(options: AugmentSheetOptions): Promise<Augmen
       width: raster.width,
       height: raster.height,
       data: info.name,
-      pictures: Array.from(places, (index, i) => ({ index, label: captions[i]! })),
+      images: Array.from(places, (index, i) => ({ index, label: captions[i]! })),
       views,
       leftOut: leftOut.map((spec) => ({ scheme: viewName(spec), reason: spec.reason })),
     };

@@ -7,7 +7,7 @@
 
 /** One column of points: nine augmentations, in the order of `paperAugmentations`. */
 export interface PaperColumn {
-  /** Architecture of the teacher and of the student, and the data set, by their names here. */
+  /** Architecture of the teacher and of the student, and the dataset, by their names here. */
   teacher: string;
   student: string;
   data: string;
@@ -90,7 +90,7 @@ export const paperColumns: readonly PaperColumn[] = [
   },
 ];
 
-/** The paper's column for a teacher on a data set, if it has one. */
+/** The paper's column for a teacher on a dataset, if it has one. */
 export function paperColumn(teacher: string, data: string): PaperColumn | undefined {
   return paperColumns.find((column) => column.teacher === teacher && column.data === data);
 }

@@ -9,7 +9,7 @@ import { cat, keep, memory, ops, setNumThreads, type Tensor, tensor, tidy } from
 import { stream } from '../torch/random.ts';
 import { distillation, type StrongView } from '../train/distillation.ts';
 import { train } from '../train/loop.ts';
-import { forwardsPerPicture, type ScorePassOptions, scorePass } from './score-pass.ts';
+import { forwardsPerImage, type ScorePassOptions, scorePass } from './score-pass.ts';
 import type { Judges } from './view-pool.ts';
 import { parseViews, type ViewSpec } from './views.ts';
 
@@ -56,9 +56,9 @@ afterAll(() => {
 });
 
 const rows = (images: Tensor): Tensor => images.contiguous().reshape([images.size(0), -1]);
-/** Linear in each picture alone. */
+/** Linear in each image alone. */
 const teacherLogits = (images: Tensor): Tensor => tidy(() => ops.mm(rows(images), weights.teacher).mul(0.02));
-/** Depends on the other pictures of the pass, as batch norm in training does. */
+/** Depends on the other images of the pass, as batch norm in training does. */
 const studentLogits = (images: Tensor): Tensor =>
   tidy(() => {
     const logits = ops.mm(rows(images), weights.student).mul(0.02);
@@ -66,8 +66,8 @@ const studentLogits = (images: Tensor): Tensor =>
   });
 const judges: Judges = { classes: CLASSES, temperature: 4, teacher: teacherLogits, student: studentLogits };
 
-/** The pictures of a pass as text, one each. */
-const pictures = (images: Tensor): string[] => {
+/** The images of a pass as text, one each. */
+const keysOf = (images: Tensor): string[] => {
   const data = images.data() as Float32Array;
   const size = data.length / images.size(0);
   return Array.from({ length: images.size(0) }, (_, i) =>
@@ -80,11 +80,11 @@ function watched(): Judges & { teacherSaw: string[]; studentSaw: string[] } {
   const seen = { teacherSaw: [] as string[], studentSaw: [] as string[] };
   return Object.assign(seen, judges, {
     teacher: (images: Tensor) => {
-      seen.teacherSaw.push(...pictures(images));
+      seen.teacherSaw.push(...keysOf(images));
       return teacherLogits(images);
     },
     student: (images: Tensor) => {
-      seen.studentSaw.push(...pictures(images));
+      seen.studentSaw.push(...keysOf(images));
       return studentLogits(images);
     },
   });
@@ -115,7 +115,7 @@ function byHand(spec: ViewSpec, draw: 'sample' | 'batch'): { tStddev: number; me
         const index = order.slice(start, start + batchSize);
         const bytes = gatherCropFlip(set.images, index, drawCropFlip(seed, epoch, index, standard), standard.padding);
         const x = normalizeImages(bytes, normalization, channelsLast);
-        const view = { pictures: bytes, x, normalization, channelsLast };
+        const view = { images: bytes, x, normalization, channelsLast };
         const make = (round: number): Tensor => {
           const context = { seed, epoch, step, round, index, height: SIZE, width: SIZE, draw, settings };
           return scheme.apply(view, scheme.draw(context));
@@ -168,7 +168,7 @@ describe('scorePass', () => {
     }
   });
 
-  test('shows no network a picture twice in a step, and counts what it shows', async () => {
+  test('shows no network an image twice in a step, and counts what it shows', async () => {
     const specs = parseViews(
       'identity,mixup,cutout,cutmix+pick:random,cutmix+pick:student-entropy,cutmix,cutmix+pick:teacher-entropy,' +
         'cutmix+pick:dissimilarity,cutmix+pick:kl,patchmix+pick:student-entropy,patchmix+pick:random',
@@ -187,7 +187,7 @@ describe('scorePass', () => {
         who.studentSaw.length = 0;
       },
     });
-    const each = forwardsPerPicture(specs);
+    const each = forwardsPerImage(specs);
     // x, mixup, cutout, two views of cutmix, and of patchmix no more than the two; the student two pools.
     expect(each).toEqual({ teacher: 7, student: 4 });
     expect(total.teacher).toBeLessThanOrEqual(each.teacher * 2 * COUNT);
@@ -195,7 +195,7 @@ describe('scorePass', () => {
     expect(total.student).toBe(each.student * 2 * COUNT);
   });
 
-  test('what costs nothing is not asked for: identity, and pictures that were left as they are', async () => {
+  test('what costs nothing is not asked for: identity, and images that were left as they are', async () => {
     const of = async (list: string): Promise<number> =>
       (await scorePass(parseViews(list), judges, set, options)).forwards.teacher;
     expect(await of('identity')).toBe(2 * COUNT);
@@ -205,8 +205,8 @@ describe('scorePass', () => {
     expect(flipped).toBeLessThan(3.8 * COUNT);
     // A student's choice needs the teacher on what it chose alone.
     expect(await of('mixup+pick:student-entropy')).toBeLessThanOrEqual(4 * COUNT);
-    expect(forwardsPerPicture(parseViews('mixup+pick:student-entropy'))).toEqual({ teacher: 2, student: 2 });
-    expect(forwardsPerPicture(parseViews('all'))).toEqual({ teacher: 8, student: 2 });
+    expect(forwardsPerImage(parseViews('mixup+pick:student-entropy'))).toEqual({ teacher: 2, student: 2 });
+    expect(forwardsPerImage(parseViews('all'))).toEqual({ teacher: 8, student: 2 });
   });
 
   test('the views are those a training run with this seed learns from', async () => {
@@ -254,7 +254,7 @@ describe('scorePass', () => {
   });
 
   test('a teacher that is sure of every class: identity gives sqrt((1/C)(1 - 1/C)/320)', async () => {
-    // The class is the brightness of the picture's centre, which no crop or flip takes away.
+    // The class is the brightness of the image's centre, which no crop or flip takes away.
     const classes = 100;
     const random = stream(8, 'test.labels');
     const count = 9600;
@@ -275,7 +275,7 @@ describe('scorePass', () => {
         grey,
         { ...options, epochs: 6, batchSize: 64, group: 5, standard: { padding: 1, flip: true } },
       );
-      // 9,600 pictures without replacement, 320 at a time.
+      // 9,600 images without replacement, 320 at a time.
       const law = Math.sqrt(((1 / classes) * (1 - 1 / classes)) / 320) * Math.sqrt(1 - 320 / count);
       const [{ tStddev, standardError, meanEntropy, vectors }] = schemes as [(typeof schemes)[0]];
       expect(vectors).toBe(180);

@@ -39,7 +39,7 @@ export interface ViewScore extends ViewSpec {
   vectors: number;
 }
 
-/** Pictures put through each network. */
+/** Images put through each network. */
 export interface Forwards {
   teacher: number;
   student: number;
@@ -54,7 +54,7 @@ export interface ScorePass {
 }
 
 export interface ScorePassObserver {
-  /** After each step: pictures of the training set gone through, of all epochs. */
+  /** After each step: images of the training set gone through, of all epochs. */
   onStep?(done: number, total: number, forwards: Forwards): void;
 }
 
@@ -71,10 +71,10 @@ function appetite({ pick }: ViewSpec): number {
 }
 
 /**
- * The most pictures that pass through each network for one picture of the training set: x itself, and every view that somebody
- * asked for once. Views that leave pictures as they were cost less.
+ * The most images that pass through each network for one image of the training set: x itself, and every view that somebody
+ * asked for once. Views that leave images as they were cost less.
  */
-export function forwardsPerPicture(specs: readonly ViewSpec[]): Forwards {
+export function forwardsPerImage(specs: readonly ViewSpec[]): Forwards {
   const forwards = { teacher: 1, student: 0 };
   for (const scheme of new Set(specs.map((spec) => spec.scheme))) {
     if (scheme === 'identity') continue;
@@ -98,7 +98,7 @@ export function forwardsPerPicture(specs: readonly ViewSpec[]): Forwards {
 
 /**
  * Draw x and every view of each batch as a training run with this seed would, and collect the teacher's probabilities on them.
- * x passes the teacher once a step for all augmentations, a pool's pictures once for all that is picked from it.
+ * x passes the teacher once a step for all augmentations, a pool's images once for all that is picked from it.
  */
 export async function scorePass(
   specs: readonly ViewSpec[],
@@ -140,10 +140,10 @@ export async function scorePass(
     const index = batchIndex(order, step % stepsPerEpoch, batchSize);
     tidy(() => {
       const crops = drawCropFlip(seed, epoch, index, standard);
-      const pictures = gatherCropFlip(set.images, index, crops, standard.padding);
-      const x = normalizeImages(pictures, normalization, channelsLast);
+      const images = gatherCropFlip(set.images, index, crops, standard.padding);
+      const x = normalizeImages(images, normalization, channelsLast);
       const teacher = counting.teacher(x).data() as Float32Array;
-      const view = { pictures, x, normalization, channelsLast };
+      const view = { images, x, normalization, channelsLast };
       const batch: ViewBatch = { view, teacher, index, seed, epoch, step, draw, settings };
       const pools = new Map(specs.map(({ scheme }) => [scheme, new ViewPool(batch, scheme, counting)]));
       const ofX = probabilitySums(teacher, classes);

@@ -13,7 +13,7 @@ import { defaultThreads, setNumThreads } from '../torch/index.ts';
 import { prefersChannelsLast } from '../train/layout.ts';
 import { InterruptedError } from '../train/loop.ts';
 import { paperColumn } from './paper-stddev.ts';
-import { type Forwards, forwardsPerPicture, scorePass, type ViewScore } from './score-pass.ts';
+import { type Forwards, forwardsPerImage, scorePass, type ViewScore } from './score-pass.ts';
 import { type CheckpointOptions, checkJudges, type JudgeOptions, type LeftOut, loadJudges } from './scorers.ts';
 import { paperIndex, viewName } from './views.ts';
 
@@ -25,14 +25,14 @@ export interface ScoreOptions extends JudgeOptions {
   batchSize?: number | undefined;
   /** Steps whose outputs are averaged to one vector. The paper's: 5. */
   group?: number | undefined;
-  onStart?: (plan: { views: string[]; pictures: number; forwards: Forwards; leftOut: LeftOut[] }) => void;
+  onStart?: (plan: { views: string[]; images: number; forwards: Forwards; leftOut: LeftOut[] }) => void;
   onStep?: (done: number, total: number, forwards: Forwards) => void;
   /** Stops after the step; what was measured until then is returned. */
   signal?: AbortSignal | undefined;
 }
 
 export interface SchemeScore extends ViewScore {
-  /** The paper's T. stddev for this augmentation, teacher architecture and data set, where it has one. */
+  /** The paper's T. stddev for this augmentation, teacher architecture and dataset, where it has one. */
   paper?: number;
 }
 
@@ -41,8 +41,8 @@ export interface AugmentationScore {
   teacher: { path: string; model: string; hash: string };
   student: { path: string; model: string; hash: string } | null;
   data: string;
-  /** Training pictures gone through in each epoch. */
-  pictures: number;
+  /** Training images gone through in each epoch. */
+  images: number;
   epochs: number;
   batchSize: number;
   group: number;
@@ -111,7 +111,7 @@ export async function scoreAugmentations(options: ScoreOptions): Promise<Augment
     if (steps >= 2 * group) return;
     throw new UserError(
       `${steps} steps make ${steps < group ? 'no mean vector' : 'one mean vector'} of ${group} steps: a deviation needs two or more`,
-      { hint: 'more --epochs or pictures, a smaller --batch-size, or a smaller --group' },
+      { hint: 'more --epochs or images, a smaller --batch-size, or a smaller --group' },
     );
   };
   checkSteps(options.limitTrain ?? info.count.train);
@@ -127,12 +127,12 @@ export async function scoreAugmentations(options: ScoreOptions): Promise<Augment
   try {
     const source = { data: info.name, ...(options.dataDir ? { dataDir: options.dataDir } : {}) };
     set = toTensorSet(loadSplit(source, 'train', options.limitTrain), device);
-    // A folder may hold fewer pictures than the set is known for.
+    // A folder may hold fewer images than the set is known for.
     checkSteps(set.count);
-    const each = forwardsPerPicture(specs);
+    const each = forwardsPerImage(specs);
     options.onStart?.({
       views: specs.map(viewName),
-      pictures: set.count,
+      images: set.count,
       forwards: {
         teacher: Math.round(each.teacher * epochs * set.count),
         student: Math.round(each.student * epochs * set.count),
@@ -169,7 +169,7 @@ export async function scoreAugmentations(options: ScoreOptions): Promise<Augment
           ? { path: student.checkpoint, model: judges.studentModel!, hash: fileHash(student.checkpoint) }
           : null,
       data: info.name,
-      pictures: set.count,
+      images: set.count,
       epochs,
       batchSize,
       group,

@@ -1,4 +1,4 @@
-/** @file Who judges augmented pictures, a teacher and perhaps a student: checked, then loaded. */
+/** @file Who judges augmented images, a teacher and perhaps a student: checked, then loaded. */
 import { renormalizer } from '../augment/index.ts';
 import { UserError } from '../base/errors.ts';
 import { type DatasetInfo, datasetInfo, normalizationOf } from '../data/index.ts';
@@ -21,15 +21,15 @@ import { parseViews, type ViewSpec, viewName } from './views.ts';
 export interface CheckpointOptions {
   checkpoint: string;
   model?: string | undefined;
-  /** How a teacher's pictures are normalised, where its file does not say it. The data set's unless given. */
+  /** How a teacher's images are normalised, where its file does not say it. The dataset's unless given. */
   normalization?: NormalizationSetting | undefined;
 }
 
-/** Who judges pictures, and how the engine runs: what `thrive score` and `thrive show-augment` share. */
+/** Who judges images, and how the engine runs: what `thrive score` and `thrive show-augment` share. */
 export interface JudgeOptions {
   data: string;
   dataDir?: string | undefined;
-  /** Use the first n / classes training pictures of each class. */
+  /** Use the first n / classes training images of each class. */
   limitTrain?: number | undefined;
   /** Schemes and SCHEME+pick:CRITERION, separated by commas; `all` is the paper's nine. */
   augment?: string | undefined;
@@ -38,7 +38,7 @@ export interface JudgeOptions {
   pickKeep?: number | undefined;
   /** Of picking by `kl`. Default 4. */
   temperature?: number | undefined;
-  /** A draw for each picture, or one for the batch. */
+  /** A draw for each image, or one for the batch. */
   draw?: 'sample' | 'batch' | undefined;
   seed?: number | undefined;
   device?: string | undefined;
@@ -111,7 +111,7 @@ export function checkJudges(options: JudgeOptions, hasTeacher: boolean): Checked
     throw new UserError(`--limit-train must be a whole number from 1 up, got ${limitTrain}`);
   }
   if (limitTrain !== undefined && limitTrain > info.count.train) {
-    throw new UserError(`--limit-train ${limitTrain}: ${info.name} has ${info.count.train} train pictures`);
+    throw new UserError(`--limit-train ${limitTrain}: ${info.name} has ${info.count.train} train images`);
   }
   const specs: ViewSpec[] = [];
   const leftOut: LeftOut[] = [];
@@ -182,15 +182,15 @@ export async function loadJudges(
     } else if (teacher) {
       const { network, model, info: says } = await load(teacher, '--teacher-model');
       network.to({ device, ...memoryFormat });
-      const pictures = teacherNormalization(
+      const chosen = teacherNormalization(
         teacher.checkpoint,
         says?.normalization ?? null,
         teacher.normalization,
         normalization,
       );
-      if (pictures.note) onNote?.(pictures.note);
+      if (chosen.note) onNote?.(chosen.note);
       const frozen = new Teacher(network, {
-        normalization: pictures.normalization,
+        normalization: chosen.normalization,
         inputNormalization: normalization,
         precision,
         device,

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { stream } from '../torch/random.ts';
 import { bootstrapError, MeanProbabilities, meanStddev, type ProbabilitySums, probabilitySums } from './stddev.ts';
 
-/** One-hot rows: what a teacher that is sure of everything says of pictures of these classes. */
+/** One-hot rows: what a teacher that is sure of everything says of images of these classes. */
 const sure = (labels: ArrayLike<number>, classes: number): ProbabilitySums => {
   const sum = new Float64Array(classes);
   for (let i = 0; i < labels.length; i++) sum[labels[i]!]!++;
@@ -98,7 +98,7 @@ describe('meanStddev', () => {
     // One class's deviation is good to 1/sqrt(2 (n - 1)) of itself, the mean of C of them to sqrt(C) better.
     const error = law / Math.sqrt(2 * (vectors - 1) * classes);
     expect(Math.abs(found - law)).toBeLessThan(4 * error);
-    // x' of other pictures than x halves the variance.
+    // x' of other images than x halves the variance.
     const apart = new MeanProbabilities(classes, 5);
     for (let step = 0; step < 5 * vectors; step++) {
       const draw = (): ProbabilitySums =>

@@ -2,7 +2,7 @@ import { type BatchView, type Scheme, type SchemeSettings, schemeByName } from '
 import { criterionNeeds, type Picked, type PickOptions, pick, pickCount, takePicked } from '../distill/pick.ts';
 import { cat, type Tensor, tensor } from '../torch/index.ts';
 
-/** Who is asked about pictures [B, 3, H, W]: logits float32 [B, classes], without gradients. */
+/** Who is asked about images [B, 3, H, W]: logits float32 [B, classes], without gradients. */
 export interface Judges {
   classes: number;
   teacher(images: Tensor): Tensor;
@@ -24,14 +24,14 @@ export interface ViewBatch {
   settings: SchemeSettings;
 }
 
-/** 1 for each picture that is the same to the bit in both. */
-const samePictures = (a: Tensor, b: Tensor): Uint8Array =>
+/** 1 for each image that is the same to the bit in both. */
+const sameImages = (a: Tensor, b: Tensor): Uint8Array =>
   a.ne(b).to('float32').sum([1, 2, 3]).eq(0).data() as Uint8Array;
 
 const range = (from: number, to: number): Int32Array => Int32Array.from({ length: to - from }, (_, i) => from + i);
 
 /**
- * The views that one scheme makes of a batch: drawn when asked for, and put to the networks at most once each. Pictures that the
+ * The views that one scheme makes of a batch: drawn when asked for, and put to the networks at most once each. Images that the
  * scheme left as they were have x's logits already. Made and used inside one `tidy`.
  */
 export class ViewPool {
@@ -50,7 +50,7 @@ export class ViewPool {
     this.#judges = judges;
   }
 
-  /** Pictures in the batch, and so in each view. */
+  /** Images in the batch, and so in each view. */
   get size(): number {
     return this.#batch.index.length;
   }
@@ -68,7 +68,7 @@ export class ViewPool {
     const images = this.#scheme.apply(view, parameters);
     this.#views.push(images);
     this.#logits.push(teacher.slice());
-    this.#known.push(samePictures(images, view.x));
+    this.#known.push(sameImages(images, view.x));
   }
 
   /** The pool of the first `factor` views: [factor · B, 3, H, W]. */
@@ -77,7 +77,7 @@ export class ViewPool {
     return factor === 1 ? views[0]! : cat(views);
   }
 
-  /** The teacher's logits on pictures of the pool, row by row. Asks about those not known yet, in one pass. */
+  /** The teacher's logits on images of the pool, row by row. Asks about those not known yet, in one pass. */
   teacherLogits(places: Int32Array): Float32Array {
     const { classes, teacher } = this.#judges;
     const rounds = places.reduce((most, place) => Math.max(most, Math.floor(place / this.size)), 0) + 1;

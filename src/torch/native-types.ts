@@ -99,7 +99,7 @@ export interface NativeAddon {
     nesterov: boolean,
   ): void;
 
-  applyOperations(pictures: Handle, slots: number, operations: Int32Array, magnitudes: Float64Array): Handle;
+  applyOperations(images: Handle, slots: number, operations: Int32Array, magnitudes: Float64Array): Handle;
   blendImages(images: Handle, partner: Int32Array, lambda: Float64Array): Handle;
   pasteBoxes(images: Handle, boxes: Int32Array, partner: Int32Array | null): Handle;
   pastePatches(images: Handle, partner: Int32Array, mask: Uint8Array, side: number): Handle;

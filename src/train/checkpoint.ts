@@ -32,7 +32,7 @@ export interface NetworkInfo {
   modelFile?: { path: string; sha256: string } | undefined;
   classes: number;
   imageSize: number;
-  /** Name of the data set it was trained on, and how its pictures were normalised. */
+  /** Name of the dataset it was trained on, and how its images were normalised. */
   data: string;
   normalization: { mean: readonly number[]; std: readonly number[] };
   classNames: readonly string[];

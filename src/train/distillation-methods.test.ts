@@ -54,7 +54,7 @@ function batchOf(stage: Stage = { name: 'train', epoch: 0, step: 0 }): Batch {
   const index = Int32Array.of(5, 16, 27, 38);
   return {
     x: tensor(random.fillNormal(new Float32Array(4 * 3072)), { shape }),
-    pictures: tensor(
+    images: tensor(
       Uint8Array.from({ length: 4 * 3072 }, () => random.int(256)),
       { shape },
     ),
@@ -159,7 +159,7 @@ describe('the update is that of the sum written out', () => {
       const { x, index, labels } = batch;
       const draws = { seed: 3, epoch: 0, step: 0, round: 0, index, height: 32, width: 32, draw: 'sample' as const };
       const cut = strong.scheme.draw({ ...draws, settings: strong.settings });
-      const mixed = strong.scheme.apply({ pictures: batch.pictures, x, normalization, channelsLast: false }, cut);
+      const mixed = strong.scheme.apply({ images: batch.images, x, normalization, channelsLast: false }, cut);
       const [s, m]: Features[] = [model.features(x), model.features(mixed)];
       const [t, u] = [teacher.features(x), teacher.features(mixed)];
       return crossEntropy(s!.logits, labels)
@@ -176,7 +176,7 @@ describe('the update is that of the sum written out', () => {
     sp.dispose();
   });
 
-  test('a loss on logits while the pictures are picked from a pool', () => {
+  test('a loss on logits while the images are picked from a pool', () => {
     const dist = createLoss('dist', context, { weight: 2 });
     const picked = { ...strong, pick: { criterion: 'kl', factor: 2, keep: 0.5, updateStatistics: false } as const };
     const { result } = stepWith([[dist, 'both']], picked);

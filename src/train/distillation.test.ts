@@ -129,17 +129,17 @@ describe('a second view', () => {
       });
       const labels = tensor(Int32Array.of(1, 2, 3, 4), { dtype: 'int64' });
       const index = Int32Array.of(5, 6, 7, 8);
-      const pictures = tensor(new Uint8Array(4 * 3072), { shape: [4, 3, 32, 32] });
+      const images = tensor(new Uint8Array(4 * 3072), { shape: [4, 3, 32, 32] });
       const view = strong('cutmix');
       const task = distillation(teacher, kdDefaults, view);
       const pass = Object.assign((images: typeof x) => model.forward(images), {
         score: () => x,
         features: () => ({ logits: x, taps: [] }),
       });
-      const { terms } = task.step({ x, pictures, labels, index, epoch: 0, step: 0 }, pass);
+      const { terms } = task.step({ x, images, labels, index, epoch: 0, step: 0 }, pass);
       const context = { seed: 3, epoch: 0, step: 0, round: 0, index, height: 32, width: 32, draw: 'sample' as const };
       const parameters = view.scheme.draw({ ...context, settings: view.settings });
-      const mixed = view.scheme.apply({ pictures, x, normalization, channelsLast: true }, parameters);
+      const mixed = view.scheme.apply({ images, x, normalization, channelsLast: true }, parameters);
       const [s, m] = noGrad(() => [model.forward(x), model.forward(mixed)]) as [typeof x, typeof x];
       const expected = {
         ce: [crossEntropy(s, labels), 0.1],

@@ -54,10 +54,10 @@ interface PickedView {
 
 function drawView(batch: Batch, strong: StrongView, round: number): { images: Tensor; parameters: Parameters } {
   const { scheme, draw, settings, normalization, channelsLast, seed } = strong;
-  const { x, pictures, index, epoch, step } = batch;
+  const { x, images, index, epoch, step } = batch;
   const [, , height = 0, width = 0] = x.shape;
   const parameters = scheme.draw({ seed, epoch, step, round, index, height, width, draw, settings });
-  const view: BatchView = { pictures, x, normalization, channelsLast };
+  const view: BatchView = { images, x, normalization, channelsLast };
   return { images: scheme.apply(view, parameters), parameters };
 }
 
@@ -107,7 +107,7 @@ function pickView(
   });
   return {
     images: takePicked(pool, picked),
-    // The paper's code runs the teacher on the picked pictures a second time.
+    // The paper's code runs the teacher on the picked images a second time.
     teacher: teacher && takePicked(teacher, picked),
     parameters: {},
     measures: picked.ratio === null ? {} : { pick_ratio: picked.ratio },

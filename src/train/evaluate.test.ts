@@ -8,7 +8,7 @@ const normalization = { mean: [0, 0, 0], std: [1, 1, 1] };
 
 beforeAll(() => setNumThreads(1));
 
-/** A set whose picture i is of one pixel with value i, so that a "network" can look its answer up. */
+/** A set whose image i is of one pixel with value i, so that a "network" can look its answer up. */
 function setOf(labels: readonly number[]): TensorSet {
   const count = labels.length;
   const images = new Uint8Array(count * 3);
@@ -24,7 +24,7 @@ function setOf(labels: readonly number[]): TensorSet {
   });
 }
 
-/** Evaluate a network that answers picture i with row i. */
+/** Evaluate a network that answers image i with row i. */
 async function measure(
   rows: readonly (readonly number[])[],
   labels: readonly number[],
@@ -103,7 +103,7 @@ describe('evaluation', () => {
     expect(loss).toBeCloseTo(Math.log(10), 6);
   });
 
-  test('a picture that comes out as NaN is wrong, the others of its batch are not', async () => {
+  test('an image that comes out as NaN is wrong, the others of its batch are not', async () => {
     const { NaN: nan } = Number;
     const rows = [
       [1, 0, 0, 0, 0, 0],
@@ -126,7 +126,7 @@ describe('evaluation', () => {
     expect((await measure([[0, -inf, 1]], [2])).top1).toBe(100);
   });
 
-  test('pictures arrive normalised, and in the layout asked for', async () => {
+  test('images arrive normalised, and in the layout asked for', async () => {
     const set = setOf([0, 0]);
     const seen: number[] = [];
     const layouts: boolean[] = [];

@@ -5,7 +5,7 @@ import { noGrad, type Tensor, tidy } from '../torch/index.ts';
 
 /** How well a network does on a set: shares in per cent, loss as mean cross entropy at temperature 1. */
 export interface Evaluation {
-  /** Per cent of pictures whose label is the most likely class. */
+  /** Per cent of images whose label is the most likely class. */
   top1: number;
   /** Per cent whose label is among the five most likely (all, where there are fewer than five classes). */
   top5: number;
@@ -42,8 +42,8 @@ export function labelRanks(logits: Float32Array, labels: Int32Array): number[] {
 }
 
 /**
- * Measure a network's logits on every picture of a set, without augmentation. The caller puts the network into eval mode.
- * A picture for which it computes NaN counts as wrong, and the loss is NaN.
+ * Measure a network's logits on every image of a set, without augmentation. The caller puts the network into eval mode.
+ * An image for which it computes NaN counts as wrong, and the loss is NaN.
  */
 export async function evaluate(
   logitsOf: (images: Tensor) => Tensor,

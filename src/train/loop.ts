@@ -230,10 +230,10 @@ export async function train(
         const index = batchIndex(order, position.step, batchSize);
         const result = tidy(() => {
           const crops = drawCropFlip(seed, epoch, index, standard);
-          const pictures = gatherCropFlip(data.train.images, index, crops, standard.padding);
-          const x = normalizeImages(pictures, normalization, channelsLast);
+          const images = gatherCropFlip(data.train.images, index, crops, standard.padding);
+          const x = normalizeImages(images, normalization, channelsLast);
           const labels = data.train.labels.indexSelect(0, tensor(index, { dtype: 'int64', device }));
-          const batch = { x, pictures, labels, index, epoch, step, stage };
+          const batch = { x, images, labels, index, epoch, step, stage };
           const gradients = gradientEvery > 0 && step % gradientEvery === 0;
           return trainStep(student, task, batch, optimizer, { lr, precision, device, gradients });
         });

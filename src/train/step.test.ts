@@ -32,7 +32,7 @@ function made() {
       [1, 2],
       [3, -1],
     ]),
-    pictures: zeros([2, 3, 1, 1], { dtype: 'uint8' }),
+    images: zeros([2, 3, 1, 1], { dtype: 'uint8' }),
     labels: tensor([2, 1]).to('int64'),
     index: Int32Array.of(5, 9),
     epoch: 0,

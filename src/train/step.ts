@@ -23,7 +23,7 @@ export interface StepResult {
   loss: number;
   /** What else the task measured. */
   measures: Record<string, number>;
-  /** Pictures of x whose label was the student's first choice; 0 where the student did not run. */
+  /** Images of x whose label was the student's first choice; 0 where the student did not run. */
   correct: number;
   samples: number;
   /** By term, where it was asked for. */

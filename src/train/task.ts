@@ -15,10 +15,10 @@ export interface Stage {
 
 /** One batch as a task sees it. */
 export interface Batch {
-  /** Normalised pictures [B, 3, H, W] after the standard augmentation. */
+  /** Normalised images [B, 3, H, W] after the standard augmentation. */
   x: Tensor;
   /** The same before normalisation: uint8 [B, 3, H, W]. */
-  pictures: Tensor;
+  images: Tensor;
   /** int64 [B] */
   labels: Tensor;
   /** Sample indices in the training set. */
@@ -44,7 +44,7 @@ export interface StudentPass {
   (images: Tensor): Tensor;
   /** The same with its feature taps, in the precision they were computed in. */
   features(images: Tensor, options: FeatureOptions): Features;
-  /** The same without gradient, to score pictures; running statistics of batch norm move only if asked to. */
+  /** The same without gradient, to score images; running statistics of batch norm move only if asked to. */
   score(images: Tensor, updateStatistics: boolean): Tensor;
 }
 

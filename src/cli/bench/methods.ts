@@ -124,7 +124,7 @@ export async function benchMethods(flags: BenchMethodsFlags): Promise<void> {
   setNumThreads(threads);
   const rows = time(flags, methods);
   const machine = { cpu: cpus()[0]?.model ?? 'unknown', threads, device, libtorch: version() };
-  const about = `${teacher} teaches ${student}, ${precision}, batches of ${batchSize}, ${samples} training pictures; medians of ${flags.steps} steps, each after one of kd; ${threads} threads of ${machine.cpu}; Thrive ${packageVersion()} on libtorch ${machine.libtorch}.`;
+  const about = `${teacher} teaches ${student}, ${precision}, batches of ${batchSize}, ${samples} training images; medians of ${flags.steps} steps, each after one of kd; ${threads} threads of ${machine.cpu}; Thrive ${packageVersion()} on libtorch ${machine.libtorch}.`;
   result(flags.json, { teacher, student, batchSize, samples, precision, ...machine, methods: rows }, () =>
     [flags.markdown ? markdownTable(rows) : table(header, cells(rows)), '', about].join('\n'),
   );

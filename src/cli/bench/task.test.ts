@@ -57,7 +57,7 @@ describe('timed steps', () => {
         expect(task.name).toBe(name);
         task.step();
         const settled = memory();
-        // Pictures that enter either network: its first convolution is the only one of three channels.
+        // Images that enter either network: its first convolution is the only one of three channels.
         let entered = 0;
         recordOperators(
           (call) => {

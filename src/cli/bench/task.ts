@@ -88,7 +88,7 @@ export function benchTasks(setup: BenchSetup): (methods: readonly MethodInput[],
     precision,
     device,
   });
-  const pictures = tensor(
+  const images = tensor(
     Uint8Array.from({ length: size }, () => random.int(256)),
     { shape, device },
   );
@@ -134,7 +134,7 @@ export function benchTasks(setup: BenchSetup): (methods: readonly MethodInput[],
         );
         const batch: Batch = {
           x,
-          pictures,
+          images,
           labels,
           index,
           epoch: 0,

@@ -3,10 +3,10 @@ import type { Command } from 'commander';
 import { result, table } from '../output.ts';
 
 export function registerData(program: Command): void {
-  const data = program.command('data').description('List data sets and download them');
+  const data = program.command('data').description('List datasets and download them');
   data
     .command('list')
-    .description('The data sets, and where those that are here lie')
+    .description('The datasets, and where those that are here lie')
     .option('--data-dir <folder>', 'folder to look in (or set THRIVE_DATA)')
     .option('--json', 'print one JSON object')
     .action(async (flags: { dataDir?: string; json?: boolean }) => {
@@ -31,7 +31,7 @@ export function registerData(program: Command): void {
     });
   data
     .command('get')
-    .description('Download a data set from its official place, with resume and checksum')
+    .description('Download a dataset from its official place, with resume and checksum')
     .argument('<name>', 'cifar100, cifar10, fashion-mnist, mnist')
     .option('--data-dir <folder>', 'folder to put it in (default: THRIVE_DATA, or ./data)')
     .option('--mirror <url>', 'another address that serves the same files under the same names')

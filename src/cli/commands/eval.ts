@@ -26,7 +26,7 @@ async function execute(path: string, flags: EvalFlags): Promise<void> {
   }).finally(bar.end);
   result(flags.json, measured, () =>
     table(
-      ['network', 'data', 'pictures', 'top-1 %', 'top-5 %', 'loss', 'images/s'],
+      ['network', 'data', 'images', 'top-1 %', 'top-5 %', 'loss', 'images/s'],
       [
         [
           measured.model,

@@ -32,7 +32,7 @@ export function registerExport(program: Command): void {
     .option('--out <file>', "the file to write (default: the checkpoint's name with the ending of --format)")
     .option('--format <name>', 'safetensors, pth or onnx (default: by the ending of --out)')
     .option('--model <name>', 'the architecture, where the file does not say it and the format needs it')
-    .option('--data <name>', 'the data set it is for, where the file does not say it and the format needs it')
+    .option('--data <name>', 'the dataset it is for, where the file does not say it and the format needs it')
     .option('--key <name>', "of a .pth: put the weights under this key; RepDistiller reads 'model'")
     .option('--normalize', 'of an .onnx: it takes pixels from 0 to 255 and normalises them itself')
     .option('--json', 'print one JSON object')

@@ -33,7 +33,7 @@ export function registerImport(program: Command): void {
     .command('import')
     .description('Bring in weights from PyTorch (.pth) or safetensors, as a checkpoint that says what it is')
     .argument('<file>', 'a .pth, .pt or .safetensors file')
-    .requiredOption('--data <name>', 'the data set it classifies: its classes, picture size and normalisation')
+    .requiredOption('--data <name>', 'the dataset it classifies: its classes, image size and normalisation')
     .requiredOption('--out <file>', 'the checkpoint to write (.safetensors)')
     .option('--model <name>', 'the architecture, or a file that exports the network (default: recognised)')
     .option('--key <name>', 'where in a .pth the weights are (default: the top level, or a usual key such as model)')

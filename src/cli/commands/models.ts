@@ -66,7 +66,7 @@ async function execute(references: string[], flags: ModelsFlags): Promise<void> 
     return [
       ...(flags.layers ? rows.map(layerTable) : []),
       sizes,
-      `for ${classes} classes and pictures of ${imageSize}×${imageSize}; multiply-adds of convolutions and linear layers`,
+      `for ${classes} classes and images of ${imageSize}×${imageSize}; multiply-adds of convolutions and linear layers`,
     ].join('\n');
   });
 }
@@ -76,7 +76,7 @@ export function registerModels(program: Command): void {
     .command('models')
     .description('Parameters, multiply-adds and feature taps of the architectures, or of your own network')
     .argument('[names...]', 'architectures, or paths of files that export a network (default: all architectures)')
-    .option('--image-size <pixels>', 'height and width of the pictures', positiveInteger, 32)
+    .option('--image-size <pixels>', 'height and width of the images', positiveInteger, 32)
     .option('--classes <n>', 'classes', positiveInteger, 100)
     .option('--taps', 'shapes of the feature taps')
     .option('--taps-at <paths>', 'shapes of the taps at these modules, as --student-taps takes them', names)

@@ -20,7 +20,7 @@ const many = (n: number): string => n.toLocaleString('en-US');
 async function execute(flags: ScoreFlags): Promise<void> {
   const { data, teacher, teacherModel, epochs, batchSize, group, out } = flags;
   if (!teacher) throw new UserError('there is no teacher to ask', { hint: 'give its checkpoint: --teacher FILE' });
-  if (!data) throw new UserError('no data set is named', { hint: 'give one with --data, for example cifar100' });
+  if (!data) throw new UserError('no dataset is named', { hint: 'give one with --data, for example cifar100' });
   if (flags.studentModel && !flags.student) {
     throw new UserError('--student-model says what --student holds, and there is no --student');
   }
@@ -29,8 +29,8 @@ async function execute(flags: ScoreFlags): Promise<void> {
   const { scoreAugmentations } = await import('../../score/score.ts');
   const { viewName } = await import('../../score/views.ts');
   const { interruptible } = await import('../interrupt.ts');
-  const { pictureProgress } = await import('../progress.ts');
-  const bar = pictureProgress('scoring');
+  const { imageProgress } = await import('../progress.ts');
+  const bar = imageProgress('scoring');
   const score = await interruptible(
     (signal) =>
       scoreAugmentations({
@@ -40,13 +40,13 @@ async function execute(flags: ScoreFlags): Promise<void> {
         batchSize,
         group,
         signal,
-        onStart({ views, pictures, forwards, leftOut }) {
+        onStart({ views, images, forwards, leftOut }) {
           for (const left of leftOut) say(`left out: ${viewName(left)}; ${left.reason}`);
           const student = forwards.student > 0 ? ` and ${many(forwards.student)} student` : '';
           say(
-            `${quantity(views.length, 'augmentation')}, ${quantity(pictures, 'picture')}, ${quantity(epochs ?? 10, 'epoch')}: at most ${many(forwards.teacher)} teacher${student} forwards`,
+            `${quantity(views.length, 'augmentation')}, ${quantity(images, 'image')}, ${quantity(epochs ?? 10, 'epoch')}: at most ${many(forwards.teacher)} teacher${student} forwards`,
           );
-          bar.update(0, pictures * (epochs ?? 10));
+          bar.update(0, images * (epochs ?? 10));
         },
         onStep: bar.update,
       }),
@@ -77,7 +77,7 @@ const figure = (value: number): string => value.toFixed(6);
 
 /** Best first: the table, the plot, and how the order compares with the paper's. */
 function describe(score: AugmentationScore, title: Title, bars: Bars): string {
-  const { schemes, paper, forwards, seconds, teacher, data, pictures, epochs, batchSize, group, draw } = score;
+  const { schemes, paper, forwards, seconds, teacher, data, images, epochs, batchSize, group, draw } = score;
   const ranked = [...schemes].sort((a, b) => a.tStddev - b.tStddev);
   const theirs = [...schemes].filter((s) => s.paper !== undefined).sort((a, b) => a.paper! - b.paper!);
   const beside = (scheme: SchemeScore): (string | number)[] =>
@@ -124,11 +124,11 @@ function describe(score: AugmentationScore, title: Title, bars: Bars): string {
   }
   if (theirs.length > 0 && (group !== 5 || batchSize !== 64 || draw !== 'batch')) {
     lines.push(
-      "note: the paper's figures are of 5 steps of 64 pictures, with one draw a batch; these are not to be compared in size",
+      "note: the paper's figures are of 5 steps of 64 images, with one draw a batch; these are not to be compared in size",
     );
   }
   lines.push(
-    `${teacher.model} on ${data}: ${quantity(pictures, 'picture')}, ${quantity(epochs, 'epoch')}, batches of ${batchSize}, ${schemes[0]!.vectors} vectors of ${group} steps, one draw a ${draw}`,
+    `${teacher.model} on ${data}: ${quantity(images, 'image')}, ${quantity(epochs, 'epoch')}, batches of ${batchSize}, ${schemes[0]!.vectors} vectors of ${group} steps, one draw a ${draw}`,
     `${many(forwards.teacher)} teacher${student} forwards in ${duration(seconds)}`,
   );
   return lines.join('\n');
@@ -141,12 +141,12 @@ export function registerScore(program: Command): void {
       .description('Rank augmentations by T. stddev: what a teacher says of them, before any student is trained'),
     {
       augment: 'all',
-      draw: 'a draw for each picture, as in thrive distill (default: batch)',
+      draw: 'a draw for each image, as in thrive distill (default: batch)',
       epoch: '; views are those of a training run with this seed and batch size',
     },
   )
     .option('--epochs <n>', 'passes over the training set (default: 10, as in the paper)', positiveInteger)
-    .option('--batch-size <n>', 'pictures a step (default: 64, as in the paper)', positiveInteger)
+    .option('--batch-size <n>', 'images a step (default: 64, as in the paper)', positiveInteger)
     .option('--group <n>', 'steps whose outputs make one mean (default: 5, as in the paper)', positiveInteger)
     .option('--out <file>', 'also write the result to this file, as JSON');
   command

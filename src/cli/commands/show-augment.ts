@@ -1,4 +1,4 @@
-/** @file `thrive show-augment`: a picture of what augmentations do, and of what is picked. */
+/** @file `thrive show-augment`: an image of what augmentations do, and of what is picked. */
 import type { Command } from 'commander';
 import { UserError } from '../../base/errors.ts';
 import { positiveInteger } from '../flags.ts';
@@ -14,7 +14,7 @@ interface ShowFlags extends ViewFlags {
 
 async function execute(flags: ShowFlags): Promise<void> {
   const { data, teacher, teacherModel: model, teacherNormalization: normalization, count, scale, out } = flags;
-  if (!data) throw new UserError('no data set is named', { hint: 'give one with --data, for example cifar100' });
+  if (!data) throw new UserError('no dataset is named', { hint: 'give one with --data, for example cifar100' });
   for (const who of ['teacher', 'student'] as const) {
     if (flags[`${who}Model`] && !flags[who]) {
       throw new UserError(`--${who}-model says what --${who} holds, and there is no --${who}`);
@@ -22,7 +22,7 @@ async function execute(flags: ShowFlags): Promise<void> {
   }
   if (normalization && !teacher) {
     throw new UserError(
-      "--teacher-normalization says how --teacher's pictures are normalised, and there is no --teacher",
+      "--teacher-normalization says how --teacher's images are normalised, and there is no --teacher",
     );
   }
   if (!/\.png$/i.test(out)) throw new UserError(`--out ${out}: the sheet is a PNG`, { hint: 'name it FILE.png' });
@@ -51,18 +51,18 @@ export function registerShowAugment(program: Command): void {
       .description('Draw what augmentations make of a batch, and what is picked of a pool, as a PNG'),
     {
       augment: 'all',
-      draw: 'a draw for each picture (default: sample)',
-      epoch: '; the pictures are the first of a training run with this seed',
+      draw: 'a draw for each image (default: sample)',
+      epoch: '; the images are the first of a training run with this seed',
     },
   )
-    .option('--count <n>', 'pictures in the batch (default: 8, or as many as --limit-train leaves)', positiveInteger)
-    .option('--scale <n>', 'pixels on the sheet for each pixel of a picture (default: 3)', positiveInteger)
+    .option('--count <n>', 'images in the batch (default: 8, or as many as --limit-train leaves)', positiveInteger)
+    .option('--scale <n>', 'pixels on the sheet for each pixel of an image (default: 3)', positiveInteger)
     .option('--out <file>', 'the sheet', 'augment.png');
   command
     .addHelpText(
       'after',
       `${augmentHelp}
-Picking by kl, teacher-entropy or dissimilarity needs --teacher. Each picture of a pool has its score under it; the picked ones
+Picking by kl, teacher-entropy or dissimilarity needs --teacher. Each image of a pool has its score under it; the picked ones
 are framed.
 
 Examples:

@@ -67,7 +67,7 @@ interface RunFlags extends DataFlags, EngineFlags, MethodFlags {
 
 function addRunFlags(command: Command): Command {
   addDataFlags(command)
-    .option('--limit-train <n>', 'use only n training pictures, the first n / classes of each class', positiveInteger)
+    .option('--limit-train <n>', 'use only n training images, the first n / classes of each class', positiveInteger)
     .option('--holdout <fraction>', 'keep this share of the training set apart and choose the best epoch on it', number)
     .option('--evaluate-every <n>', 'measure after every n epochs, and after the last (default: 1)', positiveInteger)
     .option('--epochs <n>', 'passes over the training set (default: 240)', positiveInteger)
@@ -82,10 +82,7 @@ function addRunFlags(command: Command): Command {
       'epochs after which step divides the rate by 10 (default: 62.5, 75, 87.5 % of the run)',
       integers,
     )
-    .option(
-      '--base-augment <name>',
-      'crop+flip, crop, flip or none, each picture with its own draw (default: crop+flip)',
-    )
+    .option('--base-augment <name>', 'crop+flip, crop, flip or none, each image with its own draw (default: crop+flip)')
     .option('--init <file>', 'start from the weights in this file: .pth or .safetensors')
     .option('--reset-head', 'with --init: all but the last linear layer, which is drawn; for weights of other classes')
     .option('--seed <n>', 'everything random follows from it (default: 0)', integer);
@@ -309,7 +306,7 @@ export function registerDistill(program: Command): void {
       )
       .option(
         '--teacher-normalization <name>',
-        "how its pictures are normalised, where its file does not say it: same, imagenet, half, unit, pixels (default: same as the data set's)",
+        "how its images are normalised, where its file does not say it: same, imagenet, half, unit, pixels (default: same as the dataset's)",
       )
       .option('--teacher-weights <numbers>', 'shares of several teachers: 2,1 (default: equal)', numbers)
       .option('--ensemble <what>', 'what several teachers average: probabilities or logits (default: probabilities)')
@@ -347,7 +344,7 @@ export function registerDistill(program: Command): void {
         '--augment <scheme>',
         "also learn from a second view x' of each batch: cutmix, mixup, cutout, autoaugment, randaugment, …",
       )
-      .option('--draw <how>', 'sample: a draw for each picture; batch: one for all, as in the paper (default: sample)')
+      .option('--draw <how>', 'sample: a draw for each image; batch: one for all, as in the paper (default: sample)')
       .option('--strong-weight <weight>', "weight of the term on x' (default: alpha)", number)
       .option('--strong-labels <whose>', "teacher: its output on x'; mixed: the labels, mixed (default: teacher)")
       .option('--passes <how>', "separate: batch norm sees x and x' apart; joint: in one pass (default: separate)")

@@ -8,17 +8,17 @@
  * first batch's mean exp times N. After each step the batch's rows of both memories move halfway to v (momentum 0.5), length 1
  * again. `mode: 'exact'`: the positive is the sample itself; `'relax'`: any of its class. Taps: the pooled vector. Weight 0.8.
  *
- * As RepDistiller, where a run takes 2.6 times as long as KD: it draws the negatives with numpy for each picture and gathers
- * K rows of two memories for each. Here both are native and the scores come from one matrix product (contrast-score.ts). Draws
- * come from (seed, epoch, sample). A memory's row belongs to a sample, so this cannot act on mixed pictures x'.
+ * As RepDistiller, where a run takes 2.6 times as long as KD: it draws the negatives with numpy for each image and gathers
+ * K rows of two memories for each. Here both are native and the scores come from one matrix product (crd-score.ts). Draws
+ * come from (seed, epoch, sample). A memory's row belongs to a sample, so this cannot act on mixed images x'.
  *
  * In eval mode (`loss.modules.eval()`) the memories stay as they are.
  */
 import { UserError } from '../../base/errors.ts';
 import { type Tensor, tensor } from '../../torch/index.ts';
-import { classTable, contrastTensor, drawContrast } from './contrast-draw.ts';
-import { ContrastMemory } from './contrast-memory.ts';
-import { contrastLoss } from './contrast-score.ts';
+import { classTable, contrastTensor, drawContrast } from './crd-draw.ts';
+import { ContrastMemory } from './crd-memory.ts';
+import { contrastLoss } from './crd-score.ts';
 import { Embed } from './embed.ts';
 import { defineLoss, type LossContext, type LossInput } from './loss.ts';
 import { checkMemory } from './memory.ts';
@@ -56,7 +56,7 @@ export const crd = defineLoss({
   taps: 'pooled',
   weight: 0.8,
   gamma: 1,
-  onlyOriginal: 'its memory has one row for each training picture, and a mixed picture has none',
+  onlyOriginal: 'its memory has one row for each training image, and a mixed image has none',
   options: {
     negatives: count(16384, 'samples of other classes that each sample is compared with (nce_k)'),
     temperature: positive(0.07, 'divides the scores (nce_t)'),

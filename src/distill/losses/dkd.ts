@@ -63,7 +63,7 @@ export const dkd = defineLoss({
   taps: 'logits, labels',
   weight: 1,
   gamma: 1,
-  onlyOriginal: 'it needs the class of each picture, which a mixed picture does not have',
+  onlyOriginal: 'it needs the class of each image, which a mixed image does not have',
   options: {
     alpha: nonNegative(1, 'factor of the target term'),
     beta: nonNegative(8, 'factor of the term among the other classes'),

@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'vitest';
 import { contextOf } from '../../../test/losses.ts';
 import { grad, type Tensor, tensor, tidy } from '../../torch/index.ts';
-import { attentionMap } from './attention.ts';
+import { attentionMap } from './at.ts';
 import { decoupledTerms } from './dkd.ts';
 import { centred, unit } from './functions.ts';
 import { createLoss } from './index.ts';

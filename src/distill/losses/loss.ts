@@ -16,7 +16,7 @@ import type { Tensor } from '../../torch/index.ts';
 import type { ModuleDict } from './modules.ts';
 import type { OptionSpecs, OptionValues } from './options.ts';
 
-/** The shapes of one picture's taps, without the batch: [channels, height, width], and last [channels]. */
+/** The shapes of one image's taps, without the batch: [channels, height, width], and last [channels]. */
 export type TapShapes = readonly (readonly number[])[];
 
 /** What a loss must know about a network before the first batch. */

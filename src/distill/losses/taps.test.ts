@@ -5,7 +5,7 @@ import { createModel, type ImageModel } from '../../models/index.ts';
 import { grad, noGrad, tidy, zeros } from '../../torch/index.ts';
 import { createLoss, type LossContext, type LossInput, lossNames, type NetworkShape } from './index.ts';
 
-/** The taps of an architecture for 32x32 pictures. */
+/** The taps of an architecture for 32x32 images. */
 function shapeOf(name: string): NetworkShape {
   const model = createModel(name, { classes: 10 });
   const taps = noGrad(() =>

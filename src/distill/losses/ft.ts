@@ -11,7 +11,7 @@
  */
 import { BatchNorm2d, Conv2d, ConvTranspose2d, Identity, LeakyReLU, Module, Sequential } from '../../nn/index.ts';
 import { type Tensor, tidy } from '../../torch/index.ts';
-import { attentionMap } from './attention.ts';
+import { attentionMap } from './at.ts';
 import { meanSquare } from './functions.ts';
 import { defineLoss } from './loss.ts';
 import { makeModules } from './modules.ts';

@@ -1,22 +1,22 @@
-// From a picture of any size to what a network takes.
+// From an image of any size to what a network takes.
 
 /**
- * The square in the middle of a picture, drawn at `size` by `size` pixels.
+ * The square in the middle of an image, drawn at `size` by `size` pixels.
  *
- * @param {ImageBitmap} picture @param {HTMLCanvasElement} canvas @param {number} size
+ * @param {ImageBitmap} image @param {HTMLCanvasElement} canvas @param {number} size
  */
-export function drawSquare(picture, canvas, size) {
+export function drawSquare(image, canvas, size) {
   canvas.width = size;
   canvas.height = size;
   const context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext('2d', { willReadFrequently: true }));
-  const side = Math.min(picture.width, picture.height);
-  // A picture that has the right size already goes through untouched.
+  const side = Math.min(image.width, image.height);
+  // An image that has the right size already goes through untouched.
   context.imageSmoothingEnabled = side !== size;
   context.imageSmoothingQuality = 'high';
-  const [left, top] = [(picture.width - side) / 2, (picture.height - side) / 2];
+  const [left, top] = [(image.width - side) / 2, (image.height - side) / 2];
   context.fillStyle = 'white';
   context.fillRect(0, 0, size, size);
-  context.drawImage(picture, left, top, side, side, 0, 0, size, size);
+  context.drawImage(image, left, top, side, side, 0, 0, size, size);
 }
 
 /**

@@ -6,7 +6,7 @@
  * Two stages. `init`, 30 epochs: this loss alone trains the student's feature modules and the connectors c (conv and batch norm;
  * none where the shapes agree). `train`: no term; the student goes on with the cross entropy. Taps: the stages before their last
  * ReLU. Margin m = 1, default weight 1. As RepDistiller, whose sum over elements makes the term grow with the map; the authors'
- * code initialises with the same loss on a network per data set and shares its factors.
+ * code initialises with the same loss on a network per dataset and shares its factors.
  */
 import { Module } from '../../nn/index.ts';
 import type { Tensor } from '../../torch/index.ts';

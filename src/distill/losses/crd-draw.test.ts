@@ -1,16 +1,16 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { tidy } from '../../torch/index.ts';
-import { type ClassTable, classTable, type DrawOptions, drawContrast, drawContrastSlowly } from './contrast-draw.ts';
+import { type ClassTable, classTable, type DrawOptions, drawContrast, drawContrastSlowly } from './crd-draw.ts';
 
 const drawn = (index: Int32Array, table: ClassTable, options: DrawOptions): Int32Array =>
   tidy(() => drawContrast(index, table, options).data() as Int32Array);
 
-/** Data sets of 2 to 60 samples of at most 6 classes, not all of one. */
-const dataSets = fc.array(fc.nat(5), { minLength: 2, maxLength: 60 }).filter((labels) => new Set(labels).size > 1);
+/** Datasets of 2 to 60 samples of at most 6 classes, not all of one. */
+const datasets = fc.array(fc.nat(5), { minLength: 2, maxLength: 60 }).filter((labels) => new Set(labels).size > 1);
 
 const cases = fc.record({
-  labels: dataSets,
+  labels: datasets,
   seed: fc.maxSafeNat(),
   epoch: fc.nat(1000),
   negatives: fc.integer({ min: 1, max: 80 }),

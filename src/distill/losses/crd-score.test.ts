@@ -3,7 +3,7 @@ import { fillerTensor } from '../../../test/filler.ts';
 import { expectNoLeak } from '../../../test/torch.ts';
 import { grad, type Tensor, tensor, tidy } from '../../torch/index.ts';
 import { native } from '../../torch/native.ts';
-import { contrastLoss, type NceOptions } from './contrast-score.ts';
+import { contrastLoss, type NceOptions } from './crd-score.ts';
 
 // More rows than one block of the native code.
 const [batch, samples, width, dim] = [5, 1300, 421, 37];
