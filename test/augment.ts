@@ -1,5 +1,5 @@
 /** @file What the tests of augmentation schemes share: a batch, a draw's context, a measure of fit. */
-import { type BatchView, type DrawContext, normalizeImages, schemeSettings } from '../src/augment/index.ts';
+import { type BatchView, type DrawContext, normalizeImages } from '../src/augment/index.ts';
 import { tensor } from '../src/torch/index.ts';
 import { uniformFiller } from './filler.ts';
 
@@ -27,7 +27,11 @@ export function drawContext(count: number, change: Partial<DrawContext> = {}): D
     height: 32,
     width: 32,
     draw: 'sample',
-    settings: schemeSettings('cifar100', change.height ?? 32),
+    settings: {
+      padding: Math.round((change.height ?? 32) / 8),
+      cutout: Math.round((change.height ?? 32) / 4),
+      policy: 'cifar10',
+    },
     ...change,
   };
 }

@@ -9,7 +9,9 @@ import { readFacts } from '../examples/browser/metadata.js';
 // @ts-expect-error: plain JavaScript
 import { serve } from '../examples/browser/serve.mjs';
 import { normalizeImages } from '../src/augment/index.ts';
-import { datasetInfo, loadDataset, normalizationOf } from '../src/data/index.ts';
+import { loadCifar } from '../src/data/cifar.ts';
+import { CIFAR100 } from '../src/data/datasets/cifar100.ts';
+import { datasetInfo, generateSynthetic, normalizationOf } from '../src/data/index.ts';
 import { createModel, type ImageModel } from '../src/models/index.ts';
 import { loadNetwork } from '../src/networks/load-network.ts';
 import { toMetadata } from '../src/networks/onnx-metadata.ts';
@@ -39,9 +41,7 @@ function write(name: string, takesPixels: boolean): string {
 /** An image as planes of 32 by 32 bytes: real where there are some. */
 function image(): Uint8Array {
   const dir = dataDir();
-  const set = dir
-    ? loadDataset('cifar100', { split: 'test', dir })
-    : loadDataset('synthetic', { split: 'test', count: 1 });
+  const set = dir ? loadCifar(CIFAR100, 'test', dir) : generateSynthetic('test', 1);
   return set.images.slice(0, 3072);
 }
 

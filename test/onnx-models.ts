@@ -1,7 +1,9 @@
 /** @file The networks here against their ONNX files, run by onnxruntime. */
 
 import { normalizeImages } from '../src/augment/index.ts';
-import { loadDataset } from '../src/data/index.ts';
+import { loadCifar } from '../src/data/cifar.ts';
+import { CIFAR100 } from '../src/data/datasets/cifar100.ts';
+import { generateSynthetic } from '../src/data/index.ts';
 import { createModel } from '../src/models/index.ts';
 import { exportOnnx } from '../src/onnx/index.ts';
 import { noGrad, type Tensor, tensor, tidy } from '../src/torch/index.ts';
@@ -14,9 +16,7 @@ export const cifar100 = { mean: [0.5071, 0.4867, 0.4408], std: [0.2675, 0.2565, 
 /** Pixels of the first `count` test images of CIFAR-100, or of made-up ones where it is absent. */
 export function testPixels(count: number): { pixels: Uint8Array; real: boolean } {
   const dir = dataDir();
-  const set = dir
-    ? loadDataset('cifar100', { split: 'test', dir })
-    : loadDataset('synthetic', { split: 'test', count });
+  const set = dir ? loadCifar(CIFAR100, 'test', dir) : generateSynthetic('test', count);
   return { pixels: set.images.slice(0, count * 3 * 32 * 32), real: dir !== undefined };
 }
 

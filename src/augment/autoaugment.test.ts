@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { batchView, drawContext, misfit, misfitUniform } from '../../test/augment.ts';
+import { datasetInfo } from '../data/index.ts';
 import { tidy } from '../torch/index.ts';
 import { type AutoAugmentParameters, autoaugment } from './autoaugment.ts';
 import { autoAugmentPolicies } from './autoaugment-policies.ts';
@@ -17,10 +18,10 @@ const callsOf = (drawn: AutoAugmentParameters, i: number): [Operation, number][]
 
 describe.each([
   ['cifar100', 'cifar10'],
-  ['tiny-imagenet', 'imagenet'],
+  ['fashion-mnist', 'imagenet'],
 ] as const)('for %s the policy of %s', (dataset, policy) => {
   const MANY = 20_000;
-  const drawn = autoaugment.draw(drawContext(MANY, { settings: schemeSettings(dataset, 32) }));
+  const drawn = autoaugment.draw(drawContext(MANY, { settings: schemeSettings(datasetInfo(dataset)) }));
 
   test('every sub-policy as often', () => {
     expect(misfitUniform(drawn.subPolicy, 25)).toBeLessThan(4);

@@ -1,3 +1,4 @@
+import { UserError } from '../base/errors.ts';
 import type { Stream } from '../torch/random.ts';
 import { autoAugmentPolicies, type SubPolicy } from './autoaugment-policies.ts';
 import {
@@ -37,7 +38,13 @@ export const autoaugment: Scheme<AutoAugmentParameters> = {
   source: 'E. Cubuk, B. Zoph, D. Mané, V. Vasudevan, Q. Le, AutoAugment, 2018',
   mixes: false,
   draw(context) {
-    const policies = autoAugmentPolicies[context.settings.policy];
+    const { policy } = context.settings;
+    if (!policy) {
+      throw new UserError('autoaugment has no policy for this dataset, which names none', {
+        hint: "say one where the dataset is defined: policy: 'cifar10' or 'imagenet'",
+      });
+    }
+    const policies = autoAugmentPolicies[policy];
     const table = autoAugmentTable(BINS, context.height, context.width);
     const draws = drawEach(context, 'autoaugment', (random) => {
       const subPolicy = random.int(policies.length);

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { batchView, drawContext, misfitUniform } from '../../test/augment.ts';
+import { datasetInfo } from '../data/index.ts';
 import { tidy } from '../torch/index.ts';
 import { cutout } from './cutout.ts';
 import { schemeSettings } from './scheme.ts';
@@ -27,7 +28,7 @@ test('the centre is any pixel, all as likely, at the border too', () => {
 
 test('the hole is 8 pixels wide on CIFAR-100, 16 on CIFAR-10, 4 in a corner of the former', () => {
   const side = (dataset: string): number[] => {
-    const { boxes } = cutout.draw(drawContext(5000, { settings: schemeSettings(dataset, 32) }));
+    const { boxes } = cutout.draw(drawContext(5000, { settings: schemeSettings(datasetInfo(dataset)) }));
     const heights = Array.from({ length: 5000 }, (_, i) => boxes[4 * i + 2]! - boxes[4 * i]!);
     return [Math.min(...heights), Math.max(...heights)];
   };
@@ -36,7 +37,7 @@ test('the hole is 8 pixels wide on CIFAR-100, 16 on CIFAR-10, 4 in a corner of t
 });
 
 test('rows and columns of an image that is not square', () => {
-  const { boxes } = cutout.draw(drawContext(3000, { height: 16, width: 40, settings: schemeSettings('x', 16) }));
+  const { boxes } = cutout.draw(drawContext(3000, { height: 16, width: 40, settings: { padding: 2, cutout: 4 } }));
   const { rows, columns } = centres(boxes, 4);
   expect([Math.max(...rows), Math.max(...columns)]).toEqual([15, 39]);
 });

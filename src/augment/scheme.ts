@@ -1,4 +1,5 @@
 /** @file What an augmentation scheme is: a draw of plain parameters from random streams, and their application to a batch. */
+import type { DatasetInfo } from '../data/dataset.ts';
 import type { Tensor } from '../torch/index.ts';
 import { type Stream, stream } from '../torch/random.ts';
 import type { Normalization } from './normalize.ts';
@@ -13,14 +14,14 @@ export interface BatchView {
   channelsLast: boolean;
 }
 
-/** What a scheme's strength depends on, by dataset: see `schemeSettings`. */
+/** What a scheme's strength is unless its options say it: the dataset's. */
 export interface SchemeSettings {
   /** Pixels of black border that crop+flip adds on every side. */
   padding: number;
   /** Side of cutout's hole in pixels. */
   cutout: number;
-  /** The policy of AutoAugment. */
-  policy: 'cifar10' | 'imagenet';
+  /** The policy of AutoAugment; undefined where the dataset names none. */
+  policy?: DatasetInfo['policy'];
 }
 
 /** The counters that a draw is a function of, and what it needs to know of the batch. */
@@ -64,18 +65,12 @@ export interface Scheme<P extends Parameters = Parameters> {
   apply(view: BatchView, parameters: P): Tensor;
 }
 
-/**
- * The strengths the paper uses: padding 4, 8, 28 and holes of 8, 16, 56 pixels at 32, 64, 224 pixels, which is an eighth and a
- * quarter of the size; CIFAR-10 alone has holes of 16 (T. DeVries and G. Taylor, 2017). AutoAugment's CIFAR-10 policy for
- * CIFAR, its ImageNet policy for everything else.
- */
-export function schemeSettings(dataset: string, size: number): SchemeSettings {
-  return {
-    padding: Math.round(size / 8),
-    cutout: dataset === 'cifar10' ? Math.round(size / 2) : Math.round(size / 4),
-    policy: dataset.startsWith('cifar') ? 'cifar10' : 'imagenet',
-  };
-}
+/** What a dataset says of the strength of augmentations. */
+export const schemeSettings = ({
+  padding,
+  cutout,
+  policy,
+}: Pick<DatasetInfo, 'padding' | 'cutout' | 'policy'>): SchemeSettings => ({ padding, cutout, policy });
 
 /**
  * What `draw` takes from each sample's own stream, a function of (seed, epoch, round, sample); or, where the batch shares one

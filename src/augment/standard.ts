@@ -4,7 +4,7 @@
  */
 
 import { UserError } from '../base/errors.ts';
-import type { DatasetInfo } from '../data/registry.ts';
+import type { DatasetInfo } from '../data/dataset.ts';
 import { arange, ops, Tensor, tensor, tidy } from '../torch/index.ts';
 import { native } from '../torch/native.ts';
 import { stream } from '../torch/random.ts';

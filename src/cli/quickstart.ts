@@ -77,13 +77,13 @@ async function chooseData(flags: QuickstartFlags): Promise<string> {
 }
 
 /** How many images of each split there are: files may hold fewer than the official ones. */
-function counts(data: string, flags: QuickstartFlags): { train: number; test: number } {
+async function counts(data: string, flags: QuickstartFlags): Promise<{ train: number; test: number }> {
   const info = datasetInfo(data);
   const source = flags.dataDir ? { dir: flags.dataDir } : {};
-  if (info.folder('train', flags.dataDir) === undefined) return info.count;
+  if (info.count && info.folder('train', flags.dataDir) === undefined) return info.count;
   return {
-    train: loadDataset(data, { split: 'train', ...source }).count,
-    test: loadDataset(data, { split: 'test', ...source }).count,
+    train: (await loadDataset(data, { split: 'train', ...source })).count,
+    test: (await loadDataset(data, { split: 'test', ...source })).count,
   };
 }
 
@@ -96,7 +96,7 @@ export async function quickstart(flags: QuickstartFlags): Promise<void> {
     throw new UserError(`--minutes must be between 0 and 60, got ${flags.minutes}`);
   const precision: Precision = bf16Support().fast ? 'bf16' : 'fp32';
   const data = await chooseData(flags);
-  const count = counts(data, flags);
+  const count = await counts(data, flags);
   const speed = measureSpeed(precision);
   const wanted = Math.max(MIN_COUNT, Math.floor((speed * flags.minutes * 60) / COST / 500) * 500);
   const limitTrain = Math.min(count.train, wanted);

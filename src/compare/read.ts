@@ -140,7 +140,7 @@ function readCurve(run: RunFolder, folder: string): { curve: RecordedEpoch[]; in
 function trainCount({ data, limitTrain, holdout, batchSize }: ReadRun['config'], stepsPerEpoch: number): number {
   let count: number | undefined = limitTrain;
   try {
-    count ??= datasetInfo(data).count.train;
+    count ??= datasetInfo(data).count?.train;
   } catch {
     // A dataset that this version does not know.
   }

@@ -1,8 +1,8 @@
 /** @file The losses of a configuration: written by name, checked before anything is loaded. */
 import { z } from 'zod';
 import { UserError } from '../base/errors.ts';
+import { resolveOptions } from '../base/options.ts';
 import { findLoss } from '../distill/losses/index.ts';
-import { resolveOptions } from '../distill/losses/options.ts';
 import { type KdOptions, kdDefaults } from '../distill/objective.ts';
 
 const weight = z.number().positive().finite();

@@ -4,7 +4,9 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { because, dataDir } from '../../test/shared.ts';
 import { UserError } from '../base/errors.ts';
-import { CIFAR10, CIFAR100, type CifarLayout, loadCifar } from './cifar.ts';
+import { type CifarLayout, loadCifar } from './cifar.ts';
+import { CIFAR10 } from './datasets/cifar10.ts';
+import { CIFAR100 } from './datasets/cifar100.ts';
 import { classCounts, limitPerClass } from './image-set.ts';
 
 let root: string;

@@ -2,9 +2,10 @@ import { closeSync, existsSync, fstatSync, openSync, readFileSync, readSync } fr
 import { join } from 'node:path';
 import { UserError } from '../base/errors.ts';
 import { withFileErrors } from '../base/files.ts';
-import { CIFAR10_CLASSES, CIFAR100_CLASSES } from './class-names.ts';
+import type { DatasetInfo, Rgb } from './dataset.ts';
 import type { ImageSet, Split } from './image-set.ts';
 import { getAgain, locate, requireFile, type Whereabouts } from './locate.ts';
+import type { Source } from './source.ts';
 
 /**
  * CIFAR-10 and CIFAR-100, binary version (A. Krizhevsky, "Learning multiple layers of features from tiny images", 2009;
@@ -21,28 +22,6 @@ export interface CifarLayout extends Whereabouts {
   /** The official text file of class names; the names above are used where it is absent. */
   namesFile: string;
 }
-
-export const CIFAR10: CifarLayout = {
-  name: 'cifar10',
-  title: 'CIFAR-10 (binary version)',
-  folders: ['cifar-10-batches-bin'],
-  files: { train: [1, 2, 3, 4, 5].map((i) => `data_batch_${i}.bin`), test: ['test_batch.bin'] },
-  records: { train: 10_000, test: 10_000 },
-  labels: [10],
-  classNames: CIFAR10_CLASSES,
-  namesFile: 'batches.meta.txt',
-};
-
-export const CIFAR100: CifarLayout = {
-  name: 'cifar100',
-  title: 'CIFAR-100 (binary version)',
-  folders: ['cifar-100-binary'],
-  files: { train: ['train.bin'], test: ['test.bin'] },
-  records: { train: 50_000, test: 10_000 },
-  labels: [20, 100],
-  classNames: CIFAR100_CLASSES,
-  namesFile: 'fine_label_names.txt',
-};
 
 const SIZE = 32;
 const PIXELS = 3 * SIZE * SIZE;
@@ -151,3 +130,23 @@ function readClassNames(layout: CifarLayout, folder: string): readonly string[] 
   }
   return names;
 }
+
+/** A dataset in these files: 32 by 32 pixels, and what its own file says of it. */
+export const cifarDataset = (
+  layout: CifarLayout,
+  said: { mean: Rgb; std: Rgb; cutout: number; source: Source },
+): DatasetInfo => ({
+  ...said,
+  kind: 'dataset',
+  name: layout.name,
+  title: layout.title,
+  classes: layout.classNames.length,
+  classNames: layout.classNames,
+  size: SIZE,
+  padding: 4,
+  flip: true,
+  policy: 'cifar10',
+  count: { train: layout.records.train * layout.files.train.length, test: layout.records.test },
+  folder: (split, dir) => cifarFolder(layout, split, dir),
+  load: ({ split, dir }) => loadCifar(layout, split, dir),
+});

@@ -8,10 +8,10 @@ import { gzipSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { because, dataDir } from '../../test/shared.ts';
 import { UserError } from '../base/errors.ts';
+import { FASHION_MNIST } from './datasets/fashion-mnist.ts';
 import { fetchSource, getDataset } from './download.ts';
-import { FASHION_MNIST } from './idx.ts';
-import { loadDataset } from './registry.ts';
-import { SOURCES, type Source } from './sources.ts';
+import { DATASETS, loadDataset } from './registry.ts';
+import type { Source } from './source.ts';
 
 let root: string;
 let server: Server;
@@ -128,7 +128,7 @@ describe('getDataset', () => {
 
   test('four files arrive, load, and are found again; the folder itself may be named', async () => {
     const images = Uint8Array.from({ length: 2 * 784 }, (_, i) => i & 255);
-    vi.spyOn(SOURCES.mnist!, 'files', 'get').mockReturnValue([
+    vi.spyOn(DATASETS.mnist!.source!, 'files', 'get').mockReturnValue([
       publish('train-images-idx3-ubyte.gz', idx([2, 28, 28], images)),
       publish('train-labels-idx1-ubyte.gz', idx([2], Uint8Array.of(3, 4))),
       publish('t10k-images-idx3-ubyte.gz', idx([1, 28, 28], images.subarray(784))),
@@ -137,7 +137,7 @@ describe('getDataset', () => {
     vi.stubEnv('THRIVE_DATA', root);
     const result = await getDataset('mnist', quick);
     expect(result).toEqual({ name: 'mnist', status: 'downloaded', message: `MNIST is in ${join(root, 'mnist')}` });
-    expect(Array.from(loadDataset('mnist', { split: 'train' }).labels)).toEqual([3, 4]);
+    expect(Array.from((await loadDataset('mnist', { split: 'train' })).labels)).toEqual([3, 4]);
     expect(requests.length).toBe(4);
     const again = await getDataset('MNIST', { dir: join(root, 'mnist') });
     expect(again).toEqual({ name: 'mnist', status: 'present', message: `MNIST is already in ${join(root, 'mnist')}` });
@@ -145,7 +145,7 @@ describe('getDataset', () => {
     writeFileSync(join(root, 'mnist', 't10k-labels-idx1-ubyte.gz'), 'damaged');
     await getDataset('mnist', { ...quick, dir: join(root, 'mnist') });
     expect(requests.slice(4)).toEqual(['/t10k-labels-idx1-ubyte.gz']);
-    expect(loadDataset('mnist', { split: 'test' }).labels[0]).toBe(9);
+    expect((await loadDataset('mnist', { split: 'test' })).labels[0]).toBe(9);
   });
 
   test('a failure says what to do', async () => {
@@ -176,7 +176,7 @@ describe('getDataset', () => {
 });
 
 test('the table of sources', () => {
-  for (const { folder, files, members } of Object.values(SOURCES)) {
+  for (const { folder, files, members } of Object.values(DATASETS).flatMap(({ source }) => source ?? [])) {
     for (const { urls, md5, file } of files) {
       expect(md5).toMatch(/^[0-9a-f]{32}$/);
       for (const url of urls) expect(new URL(url).pathname.endsWith(`/${file}`)).toBe(true);
@@ -184,6 +184,6 @@ test('the table of sources', () => {
     for (const member of Object.keys(members ?? {})) expect(member.startsWith(`${folder}/`)).toBe(true);
   }
   // as published on cs.toronto.edu/~kriz/cifar.html
-  expect(SOURCES.cifar10!.files[0]!.md5).toBe('c32a1d4ab5d03f1284b67883e8d87530');
-  expect(SOURCES.cifar100!.files[0]!.md5).toBe('03b5dce01913d631647c71ecec9e9cb8');
+  expect(DATASETS.cifar10!.source!.files[0]!.md5).toBe('c32a1d4ab5d03f1284b67883e8d87530');
+  expect(DATASETS.cifar100!.source!.files[0]!.md5).toBe('03b5dce01913d631647c71ecec9e9cb8');
 });

@@ -2,9 +2,10 @@ import { mkdirSync, renameSync, rmSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { UserError } from '../base/errors.ts';
 import { withFileErrors } from '../base/files.ts';
+import type { DatasetInfo } from './dataset.ts';
 import { dataRoots } from './locate.ts';
-import { type DatasetInfo, datasetInfo } from './registry.ts';
-import { SOURCES, type Source } from './sources.ts';
+import { datasetInfo } from './registry.ts';
+import type { Source } from './source.ts';
 import { extractTarGz } from './tar.ts';
 import { type TransferOptions, transfer } from './transfer.ts';
 
@@ -31,30 +32,35 @@ export interface GetResult {
  */
 export async function getDataset(name: string, options: GetOptions = {}): Promise<GetResult> {
   const info = datasetInfo(name);
-  const source = SOURCES[info.name];
+  const { source } = info;
   if (!source) {
+    if (!info.generated) {
+      throw new UserError(`${info.title} has no place to be downloaded from`, {
+        hint: 'its own file says how it is read',
+      });
+    }
     return {
       name: info.name,
       status: 'generated',
       message: `${info.title} are generated when they are loaded: nothing needs downloading`,
     };
   }
-  const present = readableFolder(info, options.dir);
+  const present = await readableFolder(info, options.dir);
   if (present !== undefined) {
     return { name: info.name, status: 'present', message: `${info.title} is already in ${present}` };
   }
   const folder = await fetchSource(source, destination(source, options.dir), options);
-  info.load({ split: 'train', dir: folder });
-  info.load({ split: 'test', dir: folder });
+  await info.load({ split: 'train', dir: folder });
+  await info.load({ split: 'test', dir: folder });
   return { name: info.name, status: 'downloaded', message: `${info.title} is in ${folder}` };
 }
 
 /** The folder of a dataset that is there and loads; undefined when it is missing or damaged. */
-function readableFolder(info: DatasetInfo, dir: string | undefined): string | undefined {
+async function readableFolder(info: DatasetInfo, dir: string | undefined): Promise<string | undefined> {
   const location = dir === undefined ? {} : { dir };
   try {
-    info.load({ split: 'test', ...location });
-    info.load({ split: 'train', ...location });
+    await info.load({ split: 'test', ...location });
+    await info.load({ split: 'train', ...location });
     return info.folder('train', dir);
   } catch (error) {
     if (error instanceof UserError) return undefined;

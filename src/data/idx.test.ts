@@ -5,7 +5,9 @@ import { gzipSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { because } from '../../test/shared.ts';
 import { UserError } from '../base/errors.ts';
-import { FASHION_MNIST, loadIdx, MNIST } from './idx.ts';
+import { FASHION_MNIST } from './datasets/fashion-mnist.ts';
+import { MNIST } from './datasets/mnist.ts';
+import { loadIdx } from './idx.ts';
 import { classCounts } from './image-set.ts';
 
 let root: string;

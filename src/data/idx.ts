@@ -2,9 +2,10 @@ import { closeSync, fstatSync, openSync, readFileSync, readSync } from 'node:fs'
 import { constants, gunzipSync } from 'node:zlib';
 import { errorCode, UserError } from '../base/errors.ts';
 import { withFileErrors } from '../base/files.ts';
-import { FASHION_MNIST_CLASSES, MNIST_CLASSES } from './class-names.ts';
+import type { DatasetInfo } from './dataset.ts';
 import type { ImageSet, Split } from './image-set.ts';
 import { getAgain, locate, requireFile, type Whereabouts } from './locate.ts';
+import type { Source } from './source.ts';
 
 /**
  * MNIST (Y. LeCun, C. Cortes, C. Burges, 1998) and Fashion-MNIST (H. Xiao, K. Rasul, R. Vollgraf, 2017) in the IDX format:
@@ -16,30 +17,6 @@ export interface IdxLayout extends Whereabouts {
   records: Record<Split, number>;
   classNames: readonly string[];
 }
-
-const SHARED_FOLDERS = {
-  mnist: ['mnist', 'MNIST/raw', 'MNIST'],
-  fashion: ['fashion-mnist', 'FashionMNIST/raw', 'FashionMNIST', 'fashion_mnist'],
-};
-
-export const MNIST: IdxLayout = {
-  name: 'mnist',
-  title: 'MNIST',
-  folders: SHARED_FOLDERS.mnist,
-  foreign: SHARED_FOLDERS.fashion,
-  records: { train: 60_000, test: 10_000 },
-  classNames: MNIST_CLASSES,
-};
-
-export const FASHION_MNIST: IdxLayout = {
-  name: 'fashion-mnist',
-  title: 'Fashion-MNIST',
-  folders: SHARED_FOLDERS.fashion,
-  foreign: SHARED_FOLDERS.mnist,
-  systemFolders: ['/usr/share/datasets/fashion-mnist'], // Debian's package dataset-fashion-mnist
-  records: { train: 60_000, test: 10_000 },
-  classNames: FASHION_MNIST_CLASSES,
-};
 
 const GREY = 28;
 const SIZE = 32;
@@ -172,3 +149,29 @@ function unpack(path: string, total: number, refuse: Refuse, wrongSize: (found: 
     throw error;
   }
 }
+
+/**
+ * A dataset in these files: grey, with AutoAugment's policy for ImageNet. Mean and deviation as usually published: of the 28×28
+ * images without their border.
+ */
+export const idxDataset = (
+  layout: IdxLayout,
+  { mean, std, flip, source }: { mean: number; std: number; flip: boolean; source: Source },
+): DatasetInfo => ({
+  kind: 'dataset',
+  name: layout.name,
+  title: layout.title,
+  classes: layout.classNames.length,
+  classNames: layout.classNames,
+  size: SIZE,
+  mean: [mean, mean, mean],
+  std: [std, std, std],
+  padding: 4,
+  flip,
+  cutout: 8,
+  policy: 'imagenet',
+  count: layout.records,
+  source,
+  folder: (split, dir) => idxFolder(layout, split, dir),
+  load: ({ split, dir }) => loadIdx(layout, split, dir),
+});

@@ -17,7 +17,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { UserError } from '../base/errors.ts';
-import type { SourceFile } from './sources.ts';
+import type { SourceFile } from './source.ts';
 import { type Progress, transfer } from './transfer.ts';
 
 const content = Buffer.from(Array.from({ length: 300_000 }, (_, i) => (i * 31 + (i >> 8)) & 255));

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { errorCode, errorMessage, UserError } from '../base/errors.ts';
 import { md5, PartFile, type PartWriter } from './part-file.ts';
-import type { SourceFile } from './sources.ts';
+import type { SourceFile } from './source.ts';
 
 /** How far a file has come, in bytes. */
 export interface Progress {

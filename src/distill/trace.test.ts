@@ -45,9 +45,10 @@ function mix(x: Tensor, [y0, y1, x0, x1]: Trace['box_y0_y1_x0_x1'], shift: numbe
   return out;
 }
 
+const train: ImageSet | null = present ? await loadDataset('cifar100', { split: 'train', dir }) : null;
+
 describe('whole steps equal the reference implementation', () => {
   const traces = present ? (JSON.parse(readFileSync(golden, 'utf8')) as Trace[]) : [];
-  const train: ImageSet | null = present ? loadDataset('cifar100', { split: 'train', dir }) : null;
 
   test.skipIf(!present)(`trace.json is there${because(present, 'golden/trace.json or CIFAR-100')}`, () => {
     expect(traces.length).toBeGreaterThan(0);

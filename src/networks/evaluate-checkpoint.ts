@@ -66,7 +66,7 @@ export async function evaluateCheckpoint(
   try {
     setNumThreads(threads);
     const source = { data: info.name, ...(options.dataDir ? { dataDir: options.dataDir } : {}) };
-    set = toTensorSet(loadSplit(source, split, options.limitTest, '--limit-test'), device);
+    set = toTensorSet(await loadSplit(source, split, options.limitTest, '--limit-test'), device);
     network.eval().to({ device, ...(channelsLast ? { memoryFormat: 'channelsLast' as const } : {}) });
     const measured = await evaluate((images) => withPrecision(precision, device, () => network.forward(images)), set, {
       normalization: loaded.info?.normalization ?? normalizationOf(info),

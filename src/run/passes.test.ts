@@ -1,7 +1,7 @@
 /** @file The forwards a run says it took, against those of its steps, counted. */
 import { describe, expect, test } from 'vitest';
 import { fillerFeatures, smallTaps } from '../../test/losses.ts';
-import { schemeByName, schemeSettings } from '../augment/index.ts';
+import { schemeByName } from '../augment/index.ts';
 import { type ConfigInput, resolveConfig } from '../config/config.ts';
 import type { TeacherModel } from '../distill/teacher.ts';
 import type { Features } from '../models/index.ts';
@@ -114,7 +114,7 @@ describe.each<[string, Partial<ConfigInput>]>([
     const view = config.strong && {
       ...config.strong,
       scheme: schemeByName(config.strong.scheme),
-      settings: schemeSettings('cifar100', 8),
+      settings: { padding: 1, cutout: 2, policy: 'cifar10' as const },
       normalization: { mean: [0, 0, 0], std: [1, 1, 1] },
       channelsLast: false,
       seed: 0,

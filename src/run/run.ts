@@ -97,7 +97,7 @@ export async function runExperiment(
     const student = own(await makeStudent(config, info));
     if (teacher && config.methods) checkMethods(config.methods, methodsContext(config, student, teacher));
     reporter.note?.(`loading ${config.data}`);
-    const data = own(loadTrainData(config));
+    const data = own(await loadTrainData(config));
     // Now, not at the end of the first epoch: mixing needs two images, in the last batch too.
     if (config.strong) checkMixing([config.strong], config.batchSize, data.train.count);
     student.to({ device: options.device, ...(options.channelsLast ? { memoryFormat: 'channelsLast' as const } : {}) });
@@ -203,7 +203,8 @@ function methodsContext(config: Config, student: ImageModel, teacher: LoadedTeac
     teacher: { name: modelLabel(teacher.name), network: teacher.model },
     classes,
     imageSize: size,
-    samples: Math.round((config.limitTrain ?? count.train) * (1 - config.holdout)),
+    // Where only loading tells how many there are, memory is checked after it.
+    samples: Math.round((config.limitTrain ?? count?.train ?? classes) * (1 - config.holdout)),
     batchSize: config.batchSize,
     seed: config.seed,
     device: config.device,
@@ -217,11 +218,10 @@ function task(config: Config, teacher: TeacherModel | null, options: TrainOption
   if (!teacher) return supervised();
   const { strong, kd, seed } = config;
   if (!strong) return distillation(teacher, kd, null, methods);
-  const { size } = datasetInfo(config.data);
   const view: StrongView = {
     ...strong,
     scheme: schemeByName(strong.scheme),
-    settings: schemeSettings(config.data, size),
+    settings: schemeSettings(datasetInfo(config.data)),
     normalization: options.normalization,
     channelsLast: options.channelsLast,
     seed,

@@ -49,9 +49,9 @@ describe('the standard augmentation', () => {
 });
 
 describe('the sets of a run', () => {
-  test('are as large as asked, in file order', () => {
+  test('are as large as asked, in file order', async () => {
     const before = memory().tensors;
-    const data = loadTrainData(config({ limitTrain: 20, limitTest: 10 }));
+    const data = await loadTrainData(config({ limitTrain: 20, limitTest: 10 }));
     expect(labelsOf(data.train)).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
     expect([data.train.count, data.test.count, data.dev]).toEqual([20, 10, null]);
     expect(data.train.images.shape).toEqual([20, 3, 32, 32]);
@@ -60,10 +60,10 @@ describe('the sets of a run', () => {
     expect(memory().tensors).toBe(before);
   });
 
-  test('a dev split is the same for every seed, and nothing is in two sets', () => {
+  test('a dev split is the same for every seed, and nothing is in two sets', async () => {
     const bytes = (data: { images: { narrow(...at: [number, number, number]): { bytes(): Uint8Array } } }, i: number) =>
       Buffer.from(data.images.narrow(0, i, 1).bytes()).toString('base64');
-    const all = [1, 2].map((seed) => loadTrainData(config({ seed, holdout: 0.2 })));
+    const all = await Promise.all([1, 2].map((seed) => loadTrainData(config({ seed, holdout: 0.2 }))));
     const [first, second] = all.map(({ train, dev }) => ({
       train: Array.from({ length: train.count }, (_, i) => bytes(train, i)),
       dev: Array.from({ length: dev!.count }, (_, i) => bytes(dev!, i)),
@@ -75,37 +75,39 @@ describe('the sets of a run', () => {
     for (const data of all) data.dispose();
   });
 
-  test('too few images are refused, with the flag that asks for them', () => {
-    expect(() => loadTrainData(config({ limitTrain: 61 }))).toThrow(
+  test('too few images are refused, with the flag that asks for them', async () => {
+    await expect(loadTrainData(config({ limitTrain: 61 }))).rejects.toThrow(
       '--limit-train 61: fashion-mnist has 60 train images',
     );
-    expect(() => loadTrainData(config({ limitTest: 31 }))).toThrow('--limit-test 31: fashion-mnist has 30 test images');
-    expect(() => loadSplit(config(), 'train', 61, '--limit-test')).toThrow(
+    await expect(loadTrainData(config({ limitTest: 31 }))).rejects.toThrow(
+      '--limit-test 31: fashion-mnist has 30 test images',
+    );
+    await expect(loadSplit(config(), 'train', 61, '--limit-test')).rejects.toThrow(
       '--limit-test 61: fashion-mnist has 60 train',
     );
-    expect(() => loadTrainData(config({ limitTrain: 10, holdout: 0.1 }))).toThrow(
+    await expect(loadTrainData(config({ limitTrain: 10, holdout: 0.1 }))).rejects.toThrow(
       '--holdout 0.1: 10 training images are too few to keep any apart',
     );
   });
 
-  test('generated images are not generated in vain: a part is what it would be of the whole', () => {
-    const whole = loadSplit({ data: 'synthetic' }, 'test');
+  test('generated images are not generated in vain: a part is what it would be of the whole', async () => {
+    const whole = await loadSplit({ data: 'synthetic' }, 'test');
     for (const limit of [1, 10, 37]) {
-      const part = loadSplit({ data: 'synthetic' }, 'test', limit);
+      const part = await loadSplit({ data: 'synthetic' }, 'test', limit);
       const expected = limitPerClass(whole, limit);
       expect([...part.labels]).toEqual([...expected.labels]);
       expect(Buffer.compare(part.images, expected.images)).toBe(0);
     }
-    expect(() => loadSplit({ data: 'synthetic' }, 'train', 10_001)).toThrow(
+    await expect(loadSplit({ data: 'synthetic' }, 'train', 10_001)).rejects.toThrow(
       '--limit-train 10001: synthetic has 10000 train images',
     );
   });
 
-  test('a missing set says how to get it, and nothing is left in memory', () => {
+  test('a missing set says how to get it, and nothing is left in memory', async () => {
     const before = memory().tensors;
-    expect(() => loadTrainData(config({ data: 'cifar10' }))).toThrow(/cannot find CIFAR-10/);
+    await expect(loadTrainData(config({ data: 'cifar10' }))).rejects.toThrow(/cannot find CIFAR-10/);
     rmSync(join(folder, 'fashion-mnist', 't10k-images-idx3-ubyte'));
-    expect(() => loadTrainData(config())).toThrow(/t10k-images/);
+    await expect(loadTrainData(config())).rejects.toThrow(/t10k-images/);
     expect(memory().tensors).toBe(before);
   });
 });

@@ -6,9 +6,9 @@ import { loadSplit } from '../data/load-split.ts';
 import type { TrainData } from '../train/loop.ts';
 
 /** Training, test and dev sets as tensors on the run's device. */
-export function loadTrainData(config: Config): TrainData & { dispose(): void } {
-  const all = loadSplit(config, 'train', config.limitTrain);
-  const test = loadSplit(config, 'test', config.limitTest);
+export async function loadTrainData(config: Config): Promise<TrainData & { dispose(): void }> {
+  const all = await loadSplit(config, 'train', config.limitTrain);
+  const test = await loadSplit(config, 'test', config.limitTest);
   // One split for every seed, so that runs with several seeds are chosen by the same images.
   const split = config.holdout > 0 ? holdout(all, config.holdout, 0) : null;
   if (split?.dev.count === 0) {

@@ -25,10 +25,10 @@ const shared = (): { data: string; dataDir: string; count: number; scale: number
   ...{ data: 'fashion-mnist', dataDir, count: COUNT, scale: SCALE, seed: SEED, threads: 1 },
 });
 
-beforeAll(() => {
+beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'thrive-sheet-'));
   dataDir = writeTinyData(folder, { train: 40, test: 10 });
-  set = loadDataset('fashion-mnist', { split: 'train', dir: dataDir });
+  set = await loadDataset('fashion-mnist', { split: 'train', dir: dataDir });
   teacher = { checkpoint: writeTinyNetwork(join(folder, 'teacher.safetensors'), { seed: 3 }) };
   student = { checkpoint: writeTinyNetwork(join(folder, 'student.safetensors'), { seed: 4 }) };
 });
@@ -68,7 +68,7 @@ describe('augmentSheet', () => {
       Array.from(places, (place) => datasetInfo('fashion-mnist').classNames[set.labels[place]!]),
     );
     const x = standard(places);
-    const settings = schemeSettings('fashion-mnist', 32);
+    const settings = schemeSettings(datasetInfo('fashion-mnist'));
     const context = { seed: SEED, epoch: 0, step: 0, round: 0, index: places, height: 32, width: 32, settings };
     const holes = schemeByName('cutout').draw({ ...context, draw: 'sample' }).boxes as Int32Array;
     const mix = schemeByName('cutmix').draw({ ...context, draw: 'sample' }) as Record<string, Int32Array>;

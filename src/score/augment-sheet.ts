@@ -93,7 +93,7 @@ export async function augmentSheet(options: AugmentSheetOptions): Promise<Augmen
   const checked = checkJudges(options, teacher !== undefined);
   const { info, specs, leftOut, device, seed } = checked;
   if (teacher?.model) checkModel(teacher.model);
-  const most = Math.min(MOST_IMAGES, options.limitTrain ?? info.count.train);
+  const most = Math.min(MOST_IMAGES, options.limitTrain ?? info.count?.train ?? MOST_IMAGES);
   const { count = Math.min(8, most) } = options;
   checkCount('--count', count, 1, most);
   checkCount('--scale', scale, 1, MOST_SCALE);
@@ -117,11 +117,11 @@ export async function augmentSheet(options: AugmentSheetOptions): Promise<Augmen
   );
   try {
     const source = { data: info.name, ...(options.dataDir ? { dataDir: options.dataDir } : {}) };
-    const all = loadSplit(source, 'train', options.limitTrain);
+    const all = await loadSplit(source, 'train', options.limitTrain);
     const places = epochOrder(seed, 0, all.count).slice(0, count);
     const chosen = subset(all, places);
     const set = toTensorSet(chosen, device);
-    const settings = schemeSettings(info.name, info.size);
+    const settings = schemeSettings(info);
     const standard = standardOptions({ standard: 'crop+flip' }, info);
     const normalization = normalizationOf(info);
     const channelsLast = prefersChannelsLast(precision, device);

@@ -114,7 +114,8 @@ export async function scoreAugmentations(options: ScoreOptions): Promise<Augment
       { hint: 'more --epochs or images, a smaller --batch-size, or a smaller --group' },
     );
   };
-  checkSteps(options.limitTrain ?? info.count.train);
+  const known = options.limitTrain ?? info.count?.train;
+  if (known !== undefined) checkSteps(known);
   const needStudent = specs.some(({ pick }) => pick && criterionNeeds(pick.criterion).student);
 
   const begin = performance.now();
@@ -126,7 +127,7 @@ export async function scoreAugmentations(options: ScoreOptions): Promise<Augment
   let set: TensorSet | undefined;
   try {
     const source = { data: info.name, ...(options.dataDir ? { dataDir: options.dataDir } : {}) };
-    set = toTensorSet(loadSplit(source, 'train', options.limitTrain), device);
+    set = toTensorSet(await loadSplit(source, 'train', options.limitTrain), device);
     // A folder may hold fewer images than the set is known for.
     checkSteps(set.count);
     const each = forwardsPerImage(specs);
@@ -150,7 +151,7 @@ export async function scoreAugmentations(options: ScoreOptions): Promise<Augment
         group,
         draw,
         standard: standardOptions({ standard: 'crop+flip' }, info),
-        settings: schemeSettings(info.name, info.size),
+        settings: schemeSettings(info),
         normalization: normalizationOf(info),
         channelsLast: prefersChannelsLast(precision, device),
       },

@@ -110,7 +110,7 @@ export function checkJudges(options: JudgeOptions, hasTeacher: boolean): Checked
   if (limitTrain !== undefined && !(Number.isInteger(limitTrain) && limitTrain >= 1)) {
     throw new UserError(`--limit-train must be a whole number from 1 up, got ${limitTrain}`);
   }
-  if (limitTrain !== undefined && limitTrain > info.count.train) {
+  if (limitTrain !== undefined && info.count && limitTrain > info.count.train) {
     throw new UserError(`--limit-train ${limitTrain}: ${info.name} has ${info.count.train} train images`);
   }
   const specs: ViewSpec[] = [];

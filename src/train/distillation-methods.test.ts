@@ -1,6 +1,6 @@
 /** @file Steps with losses beside cross entropy and KL, against the same sums written out. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { schemeByName, schemeSettings } from '../augment/index.ts';
+import { schemeByName } from '../augment/index.ts';
 import { crossEntropy, klDivergence } from '../distill/kl.ts';
 import { createLoss, type DistillLoss, type LossContext } from '../distill/losses/index.ts';
 import { Methods } from '../distill/methods.ts';
@@ -20,7 +20,7 @@ const rate = { lr: 0.05, momentum: 0.9, weightDecay: 5e-4 };
 const strong: StrongView = {
   scheme: schemeByName('cutmix'),
   draw: 'sample',
-  settings: schemeSettings('cifar100', 32),
+  settings: { padding: 4, cutout: 8, policy: 'cifar10' },
   normalization,
   channelsLast: false,
   seed: 3,

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { writeTinyData } from '../../test/tiny-data.ts';
-import { schemeByName, schemeSettings } from '../augment/index.ts';
+import { schemeByName } from '../augment/index.ts';
 import { type TensorSet, toTensorSet } from '../data/batches.ts';
 import { loadDataset } from '../data/index.ts';
 import { crossEntropy, klDivergence } from '../distill/kl.ts';
@@ -34,7 +34,7 @@ const options: TrainOptions = {
 const strong = (name: string, more: Partial<StrongView> = {}): StrongView => ({
   scheme: schemeByName(name),
   draw: 'sample',
-  settings: schemeSettings('fashion-mnist', 32),
+  settings: { padding: 4, cutout: 8, policy: 'imagenet' },
   normalization,
   channelsLast: true,
   seed: 3,
@@ -49,11 +49,11 @@ const picking = { criterion: 'kl', factor: 2, keep: 0.5, updateStatistics: false
 let folder: string;
 let set: TensorSet;
 let teacher: Teacher;
-beforeAll(() => {
+beforeAll(async () => {
   setNumThreads(2);
   folder = mkdtempSync(join(tmpdir(), 'thrive-distillation-'));
   const dir = writeTinyData(folder, { train: 60, test: 10 });
-  set = toTensorSet(loadDataset('fashion-mnist', { split: 'train', dir }));
+  set = toTensorSet(await loadDataset('fashion-mnist', { split: 'train', dir }));
   teacher = new Teacher(createModel('resnet8', { classes: 10, seed: 9 }).to({ memoryFormat: 'channelsLast' }), {
     normalization,
     inputNormalization: normalization,

@@ -43,12 +43,12 @@ let folder: string;
 let trainSet: TensorSet;
 let testSet: TensorSet;
 
-beforeAll(() => {
+beforeAll(async () => {
   setNumThreads(2);
   folder = mkdtempSync(join(tmpdir(), 'thrive-loop-'));
   const dir = writeTinyData(folder, { train: 100, test: 30 });
-  trainSet = toTensorSet(loadDataset('fashion-mnist', { split: 'train', dir }));
-  testSet = toTensorSet(loadDataset('fashion-mnist', { split: 'test', dir }));
+  trainSet = toTensorSet(await loadDataset('fashion-mnist', { split: 'train', dir }));
+  testSet = toTensorSet(await loadDataset('fashion-mnist', { split: 'test', dir }));
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 

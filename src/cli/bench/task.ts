@@ -1,6 +1,7 @@
 /** @file A training step to be timed: two networks, the losses between them, and a batch of noise. */
 import { schemeByName, schemeSettings } from '../../augment/index.ts';
 import { type MethodInput, resolveMethods } from '../../config/methods.ts';
+import { DATASETS } from '../../data/index.ts';
 import { kdDefaults } from '../../distill/objective.ts';
 import { Teacher } from '../../distill/teacher.ts';
 import { createModel, type ImageModel } from '../../models/index.ts';
@@ -60,7 +61,7 @@ export const taskName = (methods: readonly MethodInput[], view: ViewSpec | null)
 const strongView = ({ scheme, pick }: ViewSpec, channelsLast: boolean): StrongView => ({
   scheme: schemeByName(scheme),
   draw: 'sample',
-  settings: schemeSettings('cifar100', IMAGE_SIZE),
+  settings: schemeSettings(DATASETS.cifar100!),
   normalization,
   channelsLast,
   seed: 0,

@@ -20,7 +20,13 @@ export function registerData(program: Command): void {
           if (!(error instanceof UserError)) throw error;
           where = `not here; thrive data get ${info.name}`;
         }
-        return { name: info.name, classes: info.classes, size: info.size, ...info.count, where };
+        return {
+          name: info.name,
+          classes: info.classes,
+          size: info.size,
+          ...(info.count ?? { train: 0, test: 0 }),
+          where,
+        };
       });
       result(flags.json, { sets }, () =>
         table(

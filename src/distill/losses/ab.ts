@@ -8,11 +8,12 @@
  * ReLU. Margin m = 1, default weight 1. As RepDistiller, whose sum over elements makes the term grow with the map; the authors'
  * code initialises with the same loss on a network per dataset and shares its factors.
  */
+
+import { count, positive } from '../../base/options.ts';
 import { Module } from '../../nn/index.ts';
 import type { Tensor } from '../../torch/index.ts';
 import { defineLoss, type LossContext, type TapShapes } from './loss.ts';
 import { makeModules } from './modules.ts';
-import { count, positive } from './options.ts';
 import { initPhase, plainPhase } from './phases.ts';
 import { type ConvRegressor, convRegressor } from './regressor.ts';
 import { describeTap, readPair, stagePairs, type TapPair } from './taps.ts';

@@ -7,10 +7,11 @@
  * Taps: the stages; the higher map is average-pooled to the lower. p = 2, default weight 1000. As RepDistiller, whose f^p for an odd
  * p keeps the sign of f; the paper has |f|^p. The authors' code has beta/2 per group and the same mean; p is 2 there too.
  */
+
+import { positive } from '../../base/options.ts';
 import type { Tensor } from '../../torch/index.ts';
 import { meanSquare, unit } from './functions.ts';
 import { defineLoss } from './loss.ts';
-import { positive } from './options.ts';
 import { poolToSmaller, readPair, stagePairs } from './taps.ts';
 
 /** |f|^p. Below p = 1 its slope at 0 is infinite; there it counts as 0. */

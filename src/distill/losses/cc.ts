@@ -8,11 +8,11 @@
  * one has no pair: 0.
  */
 
+import { count } from '../../base/options.ts';
 import { Embed } from './embed.ts';
 import { noPairs } from './functions.ts';
 import { defineLoss } from './loss.ts';
 import { makeModules } from './modules.ts';
-import { count } from './options.ts';
 import { pooled, readPair } from './taps.ts';
 
 export const correlation = defineLoss({

@@ -15,6 +15,7 @@
  * In eval mode (`loss.modules.eval()`) the memories stay as they are.
  */
 import { UserError } from '../../base/errors.ts';
+import { count, fraction, oneOf, positive } from '../../base/options.ts';
 import { type Tensor, tensor } from '../../torch/index.ts';
 import { classTable, contrastTensor, drawContrast } from './crd-draw.ts';
 import { ContrastMemory } from './crd-memory.ts';
@@ -23,7 +24,6 @@ import { Embed } from './embed.ts';
 import { defineLoss, type LossContext, type LossInput } from './loss.ts';
 import { checkMemory } from './memory.ts';
 import { makeModules } from './modules.ts';
-import { count, fraction, oneOf, positive } from './options.ts';
 import { pooled, readPair } from './taps.ts';
 
 const FLOAT_BYTES = 4;

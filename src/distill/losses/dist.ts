@@ -8,10 +8,11 @@
  * and this keep each from falling below it. That matters for classes nobody expects: with 100 classes, 2e-4 of the value at tau 1, and
  * up to 1 % for logits so far apart that most probabilities are below 1e-8. A batch of one has no intra correlation: the term is 1.
  */
+
+import { nonNegative, positive } from '../../base/options.ts';
 import { ops, type Tensor, tidy } from '../../torch/index.ts';
 import { centred, unit } from './functions.ts';
 import { defineLoss } from './loss.ts';
-import { nonNegative, positive } from './options.ts';
 import { readLogits } from './taps.ts';
 
 /** The least length of a row: one less spread counts for less, one of equal numbers for nothing. */

@@ -9,10 +9,11 @@
  * min(e / 20, 1). The authors take the logarithm of summed probabilities, which underflows to -infinity; here log-sum-exp does
  * not. Their -1000 on the target's logit is a mask here.
  */
+
+import { count, flag, nonNegative, positive } from '../../base/options.ts';
 import { ops, stack, type Tensor, tidy } from '../../torch/index.ts';
 import { SUM } from './functions.ts';
 import { defineLoss } from './loss.ts';
-import { count, flag, nonNegative, positive } from './options.ts';
 import { standardize } from './standardize.ts';
 import { readLogits } from './taps.ts';
 

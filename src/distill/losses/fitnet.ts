@@ -7,10 +7,10 @@
  * one stage beside the cross entropy; the paper trains the student up to the hint first and goes on with KD.
  */
 import { UserError } from '../../base/errors.ts';
+import { count } from '../../base/options.ts';
 import { meanSquare } from './functions.ts';
 import { defineLoss } from './loss.ts';
 import { makeModules } from './modules.ts';
-import { count } from './options.ts';
 import { convRegressor } from './regressor.ts';
 import { describeTap, mapPairs, readPair } from './taps.ts';
 

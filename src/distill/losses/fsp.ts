@@ -8,10 +8,11 @@
  * with the cross entropy. Taps: stem and stages, equal channels in both networks; of two maps the higher is average-pooled
  * to the lower. Default weight 50. As RepDistiller; the paper pools by max and matches each stage's first and last layer.
  */
+
+import { count } from '../../base/options.ts';
 import { ops, type Tensor, tidy } from '../../torch/index.ts';
 import { meanSquare } from './functions.ts';
 import { defineLoss } from './loss.ts';
-import { count } from './options.ts';
 import { initPhase, plainPhase } from './phases.ts';
 import { flatMaps, mapPairs, poolToSmaller, readPair, requireEqualChannels } from './taps.ts';
 

@@ -9,13 +9,14 @@
  * 200. As RepDistiller, the learning rate of `init` included: 0.01 for ResNet and WRN students, else the run's. The paper
  * normalises the factors themselves, without the mean over channels.
  */
+
+import { count, oneOf, positive } from '../../base/options.ts';
 import { BatchNorm2d, Conv2d, ConvTranspose2d, Identity, LeakyReLU, Module, Sequential } from '../../nn/index.ts';
 import { type Tensor, tidy } from '../../torch/index.ts';
 import { attentionMap } from './at.ts';
 import { meanSquare } from './functions.ts';
 import { defineLoss } from './loss.ts';
 import { makeModules } from './modules.ts';
-import { count, oneOf, positive } from './options.ts';
 import { initPhase, trainPhase } from './phases.ts';
 import { lastStage, poolToSmaller, readPair } from './taps.ts';
 

@@ -1,4 +1,6 @@
 /** @file Distillation losses by name: `createLoss('crd', …)`. One file each; docs/losses.md has the table. */
+
+export type { OptionSpec } from '../../base/options.ts';
 export type {
   DistillLoss,
   LossContext,
@@ -13,6 +15,5 @@ export type {
   TapShapes,
 } from './loss.ts';
 export { ModuleDict } from './modules.ts';
-export type { OptionSpec } from './options.ts';
 export { enterPhase, type Passes, passesOf, phaseOf } from './phases.ts';
 export { createLoss, findLoss, type LossSettings, lossDefinitions, lossNames } from './registry.ts';

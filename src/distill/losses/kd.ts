@@ -6,9 +6,10 @@
  * Taps: logits. Default: T 4, weight 0.9 beside 0.1 cross entropy. As RepDistiller, where its weight is called alpha and its
  * place is beside every other method. The paper leaves T^2 to the reader ("multiply them by T^2 when using both").
  */
+
+import { positive } from '../../base/options.ts';
 import { klDivergence } from '../kl.ts';
 import { defineLoss } from './loss.ts';
-import { positive } from './options.ts';
 import { readLogits } from './taps.ts';
 
 export const kd = defineLoss({

@@ -15,10 +15,10 @@
  * use are differentiated, from the eigenvectors of C x C Gram matrices in float64, and a pair of equal values adds nothing.
  */
 import { UserError } from '../../base/errors.ts';
+import { count, oneOf } from '../../base/options.ts';
 import { noGrad, operator, ops, type Tensor, tidy, where, zeros } from '../../torch/index.ts';
 import { unit } from './functions.ts';
 import { defineLoss, type LossContext } from './loss.ts';
-import { count, oneOf } from './options.ts';
 import { describeTap, flatMaps, readPair, requireEqualChannels, stagePairs, type TapPair } from './taps.ts';
 
 /** Eigenvalues closer than this share of the greatest count as equal. */

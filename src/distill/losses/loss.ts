@@ -11,10 +11,11 @@
  * State: `loss.modules` is a module, so its parameters go to the optimizer, its state dict (memories included) to the
  * checkpoint, and `dispose` frees it. Nothing else outlives a call of `terms`.
  */
+
+import type { OptionSpecs, OptionValues } from '../../base/options.ts';
 import type { Features } from '../../models/index.ts';
 import type { Tensor } from '../../torch/index.ts';
 import type { ModuleDict } from './modules.ts';
-import type { OptionSpecs, OptionValues } from './options.ts';
 
 /** The shapes of one image's taps, without the batch: [channels, height, width], and last [channels]. */
 export type TapShapes = readonly (readonly number[])[];

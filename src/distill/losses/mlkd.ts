@@ -10,10 +10,11 @@
  * also train for 480 epochs with strong augmentation of both views: give the run one to compare with. With `standardize` the
  * instance level alone is standardised, as in the code of Sun et al., 2024.
  */
+
+import { flag, positives } from '../../base/options.ts';
 import { ops, type Tensor, tidy } from '../../torch/index.ts';
 import { klDivergence } from '../kl.ts';
 import { defineLoss } from './loss.ts';
-import { flag, positives } from './options.ts';
 import { standardize } from './standardize.ts';
 import { readLogits } from './taps.ts';
 

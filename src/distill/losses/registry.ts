@@ -1,5 +1,6 @@
 /** @file The losses by name. Adding one: its file, one line here, its test, its row in docs/losses.md. */
 import { UserError } from '../../base/errors.ts';
+import { type OptionSpecs, resolveOptions } from '../../base/options.ts';
 import { unknownName } from '../../base/suggest.ts';
 import { tidy } from '../../torch/index.ts';
 import { abound } from './ab.ts';
@@ -17,7 +18,6 @@ import type { DistillLoss, LossContext, LossDefinition } from './loss.ts';
 import { mlkd } from './mlkd.ts';
 import { ModuleDict } from './modules.ts';
 import { nst } from './nst.ts';
-import { type OptionSpecs, resolveOptions } from './options.ts';
 import { trainPhase } from './phases.ts';
 import { pkt } from './pkt.ts';
 import { reviewkd } from './reviewkd.ts';

@@ -11,13 +11,14 @@
  * each pair (ResNet-56 to 20: 0.6, ResNet-32x4 to 8x4: 5). As mdistiller, with its default of the student's maps after their ReLU.
  * Batch norm over pooled vectors needs two samples: a batch of one gives 0.
  */
+
+import { count } from '../../base/options.ts';
 import { BatchNorm2d, Conv2d, init, Module, Sequential } from '../../nn/index.ts';
 import { cat, ops, type Tensor, tidy } from '../../torch/index.ts';
 import type { Stream } from '../../torch/random.ts';
 import { meanSquare, noPairs } from './functions.ts';
 import { defineLoss } from './loss.ts';
 import { makeModules } from './modules.ts';
-import { count } from './options.ts';
 import { levelPairs, readPair } from './taps.ts';
 
 /** U(-b, b), b = sqrt(3 / fan in), which the authors call Kaiming with a = 1. */

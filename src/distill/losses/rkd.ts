@@ -8,10 +8,11 @@
  * (0) included. Taps: the pooled vector. Default weight 1, as RepDistiller; the paper embeds other layers too. A batch of one
  * has no pair: 0.
  */
+
+import { nonNegative } from '../../base/options.ts';
 import { noGrad, ops, type Tensor, tidy } from '../../torch/index.ts';
 import { MEAN, noPairs, unit } from './functions.ts';
 import { defineLoss } from './loss.ts';
-import { nonNegative } from './options.ts';
 import { pooled, readPair } from './taps.ts';
 
 /** Least squared distance: its root has a gradient. */

@@ -7,12 +7,13 @@
  * --kd-weight 9). dkd and mlkd take the same standardisation by their option `standardize`; the authors then have alpha 9 and
  * beta 81 for dkd, and weight 9 and temperatures 2, 2, 3, 5, 6 for mlkd.
  */
+
+import { positive } from '../../base/options.ts';
 import type { Tensor } from '../../torch/index.ts';
 import { tidy } from '../../torch/index.ts';
 import { klDivergence } from '../kl.ts';
 import { centred } from './functions.ts';
 import { defineLoss } from './loss.ts';
-import { positive } from './options.ts';
 import { readLogits } from './taps.ts';
 
 const EPS = 1e-7;

@@ -7,11 +7,12 @@
  * trained. Taps: the stages; the higher map is average-pooled to the lower. Default weight 1, as RepDistiller. The authors' code
  * also reads the logits.
  */
+
+import { positive } from '../../base/options.ts';
 import { Conv2d, init, Module, parameter, ReLU, Sequential } from '../../nn/index.ts';
 import { ops, type Tensor, tidy, zeros } from '../../torch/index.ts';
 import { defineLoss } from './loss.ts';
 import { makeModules } from './modules.ts';
-import { positive } from './options.ts';
 import { poolToSmaller, readPair, stagePairs } from './taps.ts';
 
 /** Keeps the variance away from 0. */

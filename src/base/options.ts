@@ -1,6 +1,6 @@
-/** @file The settings of a loss: a default, what is allowed, and what it means, in one place for checks, configuration and help. */
-import { UserError } from '../../base/errors.ts';
-import { nearest } from '../../base/suggest.ts';
+/** @file The options of a loss, an augmentation, a criterion: a default, what is allowed, and what it means, in one place for checks, configuration and help. */
+import { UserError } from './errors.ts';
+import { nearest } from './suggest.ts';
 
 export interface OptionSpec<T = unknown> {
   default: T;
@@ -11,7 +11,7 @@ export interface OptionSpec<T = unknown> {
   allows(value: unknown): value is T;
 }
 
-// biome-ignore lint/complexity/noBannedTypes: a loss without options has none
+// biome-ignore lint/complexity/noBannedTypes: a part without options has none
 export type OptionSpecs = Readonly<Record<string, OptionSpec>> | Readonly<{}>;
 export type OptionValues<Specs> = { readonly [Key in keyof Specs]: Specs[Key] extends OptionSpec<infer T> ? T : never };
 
@@ -29,6 +29,39 @@ export const nonNegative = (value: number, description: string): OptionSpec<numb
   description,
   rule: 'a number >= 0',
   allows: (given): given is number => isNumber(given) && given >= 0,
+});
+
+/** In [0, 1]. */
+export const probability = (value: number, description: string): OptionSpec<number> => ({
+  default: value,
+  description,
+  rule: 'a number from 0 to 1',
+  allows: (given): given is number => isNumber(given) && given >= 0 && given <= 1,
+});
+
+/** Two numbers, the smaller first. */
+export const range = (
+  low: number,
+  high: number,
+  description: string,
+  [least, most]: readonly [number, number] = [0, Number.POSITIVE_INFINITY],
+): OptionSpec<readonly [number, number]> => ({
+  default: [low, high],
+  description,
+  rule: `two numbers, the smaller first, above ${least}${Number.isFinite(most) ? ` and at most ${most}` : ''}`,
+  allows: (given): given is readonly [number, number] =>
+    Array.isArray(given) &&
+    given.length === 2 &&
+    given.every((item) => isNumber(item) && item > least && item <= most) &&
+    given[0] <= given[1],
+});
+
+/** What is decided elsewhere unless given: `whose` says where, as in `the dataset's`. */
+export const elsewhere = <T>(spec: OptionSpec<T>, whose: string): OptionSpec<T | null> => ({
+  default: null,
+  description: `${spec.description}; ${whose} unless given`,
+  rule: `${spec.rule} (or null: ${whose})`,
+  allows: (given): given is T | null => given === null || spec.allows(given),
 });
 
 /** In [0, 1). */
@@ -69,12 +102,12 @@ export const positives = (value: readonly number[], description: string): Option
 });
 
 /**
- * Every option with its default where none is given.
+ * Every option of a part with its default where none is given.
  *
  * @throws UserError for an unknown option, naming the nearest, or a value that is not allowed
  */
 export function resolveOptions<Specs extends OptionSpecs>(
-  loss: string,
+  part: string,
   specs: Specs,
   given: Readonly<Record<string, unknown>> = {},
 ): OptionValues<Specs> {
@@ -83,12 +116,12 @@ export function resolveOptions<Specs extends OptionSpecs>(
     const spec = known.get(name);
     if (!spec) {
       const guess = nearest(name, known.keys());
-      throw new UserError(`${loss} has no option '${name}'${guess ? `; did you mean '${guess}'?` : ''}`, {
+      throw new UserError(`${part} has no option '${name}'${guess ? `; did you mean '${guess}'?` : ''}`, {
         hint: known.size > 0 ? `its options: ${[...known.keys()].join(', ')}` : 'it has no options',
       });
     }
     if (!spec.allows(value)) {
-      throw new UserError(`${loss}: ${name} must be ${spec.rule}, got ${JSON.stringify(value) ?? String(value)}`, {
+      throw new UserError(`${part}: ${name} must be ${spec.rule}, got ${JSON.stringify(value) ?? String(value)}`, {
         hint: spec.description,
       });
     }
