@@ -1,4 +1,4 @@
-/** @file The rooms of src/ in their order: each imports only from those before it. */
+/** @file The rooms of src/ in their order: each imports only from those before it, and no file imports itself by a detour. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, relative, resolve } from 'node:path';
 import { expect, test } from 'vitest';
@@ -38,4 +38,40 @@ test('no room imports from one above it', () => {
   // The library's front door is for those outside.
   const front = files.filter((file) => imports(file).includes('index.ts'));
   expect([...upwards, ...front]).toEqual([]);
+});
+
+/** Files that import each other in a circle, each circle once, from its first file in the alphabet. */
+function circles(graph: ReadonlyMap<string, readonly string[]>): string[] {
+  const found = new Set<string>();
+  const state = new Map<string, 'open' | 'done'>();
+  const path: string[] = [];
+  const visit = (file: string): void => {
+    state.set(file, 'open');
+    path.push(file);
+    for (const next of graph.get(file) ?? []) {
+      if (state.get(next) === 'open') {
+        const circle = path.slice(path.indexOf(next));
+        const first = circle.indexOf([...circle].sort()[0]!);
+        found.add([...circle.slice(first), ...circle.slice(0, first)].join(' > '));
+      } else if (!state.has(next)) visit(next);
+    }
+    path.pop();
+    state.set(file, 'done');
+  };
+  for (const file of graph.keys()) if (!state.has(file)) visit(file);
+  return [...found].sort();
+}
+
+test('finds circles', () => {
+  const graph = new Map([
+    ['a', ['b']],
+    ['b', ['c', 'd']],
+    ['c', ['a']],
+    ['d', []],
+  ]);
+  expect(circles(graph)).toEqual(['a > b > c']);
+});
+
+test('no files import each other in a circle', () => {
+  expect(circles(new Map(files.map((file) => [file, imports(file)])))).toEqual([]);
 });

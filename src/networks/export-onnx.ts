@@ -3,7 +3,7 @@ import { writeFileAtomic } from '../base/files.ts';
 import { packageVersion } from '../base/version.ts';
 import { datasetInfo, normalizationOf } from '../data/index.ts';
 import { exportOnnx, opset } from '../onnx/index.ts';
-import type { Exporter } from './export-network.ts';
+import type { Exporter } from './exporter.ts';
 import { modelLabel } from './model-reference.ts';
 import { type OnnxMetadata, toMetadata } from './onnx-metadata.ts';
 

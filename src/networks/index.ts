@@ -4,7 +4,8 @@ export {
   type EvaluateCheckpointOptions,
   evaluateCheckpoint,
 } from './evaluate-checkpoint.ts';
-export { type Exported, type ExportOptions, exportCheckpoint, exportFormats } from './export-network.ts';
+export { type Exported, exportCheckpoint, exportFormats } from './export-network.ts';
+export type { ExportOptions } from './exporter.ts';
 export { type Imported, type ImportOptions, importWeights } from './import-weights.ts';
 export { type LoadedNetwork, type LoadNetworkOptions, loadNetwork } from './load-network.ts';
 export { type ModelSource, modelSource, type NetworkOptions } from './model-source.ts';

@@ -135,4 +135,12 @@ test('a pair that does not fit is a mistake of the module that declares it', () 
   }
   using wrong = new Wrong().eval();
   expect(() => foldBatchNorm(wrong)).toThrow('pairs a convolution to 4 channels with a batch norm of 3');
+
+  class Swapped extends Wrong {
+    override *batchNormPairs(): Generator<never> {
+      yield [this.norm, this.conv] as never;
+    }
+  }
+  using swapped = new Swapped().eval();
+  expect(() => foldBatchNorm(swapped)).toThrow('pairs a BatchNorm2d with a Conv2d, not a Conv2d with a BatchNorm2d');
 });

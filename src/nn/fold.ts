@@ -5,8 +5,8 @@
  */
 import { UserError } from '../base/errors.ts';
 import { noGrad, type Tensor, tidy } from '../torch/index.ts';
-import type { BatchNorm2d } from './batchnorm.ts';
-import type { Conv2d } from './conv.ts';
+import { BatchNorm2d } from './batchnorm.ts';
+import { Conv2d } from './conv.ts';
 import { type Module, parameter } from './module.ts';
 
 /** w' = w s and b' = (b - mean) s + beta with s = gamma / sqrt(var + eps), in float64 and rounded once. */
@@ -41,6 +41,7 @@ function fold(conv: Conv2d, norm: BatchNorm2d): void {
  * network. Outputs stay equal up to rounding. A folded network predicts; it can no longer be trained, saved or loaded.
  *
  * @throws UserError if the network is in training mode: call `eval()` first
+ * @throws TypeError for a pair that is not a convolution and a batch norm of its channels
  */
 export function foldBatchNorm<T extends Module>(model: T): T {
   const modules = [...model.namedModules()];
@@ -53,6 +54,11 @@ export function foldBatchNorm<T extends Module>(model: T): T {
   }
   for (const [path, module] of modules) {
     for (const [conv, norm] of module.batchNormPairs()) {
+      if (!(conv instanceof Conv2d && norm instanceof BatchNorm2d)) {
+        throw new TypeError(
+          `foldBatchNorm: '${path}' pairs a ${conv.constructor.name} with a ${norm.constructor.name}, not a Conv2d with a BatchNorm2d`,
+        );
+      }
       if (norm.folded || !conv.foldable) continue;
       if (conv.outChannels !== norm.features) {
         throw new TypeError(

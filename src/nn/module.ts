@@ -2,8 +2,6 @@ import { UserError } from '../base/errors.ts';
 import { nearest } from '../base/suggest.ts';
 import { type DType, isFloating, keep, type MemoryFormat, noGrad, Tensor, tidy } from '../torch/index.ts';
 import type { Stream } from '../torch/random.ts';
-import type { BatchNorm2d } from './batchnorm.ts';
-import type { Conv2d } from './conv.ts';
 import { describeReport, type LoadReport } from './load-report.ts';
 import { printModule } from './print.ts';
 
@@ -61,8 +59,8 @@ export abstract class Module {
     }
   }
 
-  /** Convolutions whose output goes into one batch norm and nowhere else: what `foldBatchNorm` may merge. */
-  *batchNormPairs(): Generator<[Conv2d, BatchNorm2d]> {}
+  /** Each Conv2d whose output goes into one BatchNorm2d and nowhere else, with it: what `foldBatchNorm` may merge. */
+  *batchNormPairs(): Generator<[conv: Module, norm: Module]> {}
 
   /** Every path to every module; one that is held twice comes twice. */
   *#paths(prefix: string, above: readonly Module[]): Generator<[string, Module]> {

@@ -1,5 +1,11 @@
 /** @file Networks as text, laid out like PyTorch's `print(model)`. */
-import type { Module } from './module.ts';
+
+/** What is printed of a module. */
+export interface Printable {
+  children(): Iterable<[path: string, child: Printable]>;
+  /** What stands between the brackets. */
+  extraRepr(): string;
+}
 
 /** A number as Python prints a float: 0.1, but 1e-05. */
 export function pythonNumber(value: number): string {
@@ -18,7 +24,7 @@ function bracket(name: string, description: string, children: string[]): string 
 }
 
 /** A module and all below it. An array of modules is shown as the ModuleList it stands for. */
-export function printModule(module: Module): string {
+export function printModule(module: Printable): string {
   const lines: string[] = [];
   const lists = new Map<string, string[]>();
   for (const [path, child] of module.children()) {

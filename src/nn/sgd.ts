@@ -1,7 +1,6 @@
 import { UserError } from '../base/errors.ts';
-import { keep, noGrad, type Tensor, tidy } from '../torch/index.ts';
+import { keep, noGrad, ops, type Tensor, tidy } from '../torch/index.ts';
 import { native } from '../torch/native.ts';
-import { ops } from '../torch/ops.ts';
 
 export interface SGDOptions {
   lr: number;

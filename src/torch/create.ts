@@ -1,7 +1,7 @@
 import { type DType, dtypeCode } from './dtype.ts';
 import { native } from './native.ts';
-import { ops } from './ops.ts';
-import { type Nested, type Scalar, Tensor, type TypedArray } from './tensor.ts';
+
+import { type Nested, ops, type Scalar, Tensor, type TypedArray } from './tensor.ts';
 
 export interface TensorOptions {
   /** float32 unless said, except where made from a typed array, which brings its own. */

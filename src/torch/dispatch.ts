@@ -6,21 +6,13 @@ import { nearest } from '../base/suggest.ts';
 import { native } from './native.ts';
 import type { Handle, NativeOperator } from './native-types.ts';
 import { type OperatorFunction, parseSchema, schemaDifferences } from './schema.ts';
-import type { Tensor } from './tensor.ts';
+import { NativeTensor } from './tensor-scope.ts';
 import { trustsArguments } from './unchecked.ts';
-
-type TensorClass = { new (handle: Handle): Tensor };
-
-let TensorOf: TensorClass;
-/** tensor.ts introduces its class here, so that the operators need not import it. */
-export function setTensorClass(cls: TensorClass): void {
-  TensorOf = cls;
-}
 
 type AnyOperator = (...values: unknown[]) => unknown;
 
 function kindOf(value: unknown): string {
-  if (value instanceof TensorOf) return 'one tensor';
+  if (value instanceof NativeTensor) return 'one tensor';
   if (Array.isArray(value)) return 'an array';
   return typeof value === 'object' ? 'an object' : `a ${typeof value}`;
 }
@@ -37,7 +29,7 @@ function lowering(operator: NativeOperator): (values: unknown[]) => unknown[] {
   const { parameters } = operator;
   const indices = [...parameters].map((_, i) => i).filter((i) => parameters[i] !== 'V');
   const one = (index: number, value: unknown): unknown => {
-    if (value instanceof TensorOf) return value.handle;
+    if (value instanceof NativeTensor) return value.handle;
     if (value === undefined || value === null) return value;
     throw wrongArgument(operator, index, 'a tensor', value);
   };
@@ -70,14 +62,6 @@ function invoke(id: number, values: readonly unknown[]): unknown {
   }
 }
 
-const wrap = (handle: unknown): Tensor | null => (handle === null ? null : new TensorOf(handle as Handle));
-
-function lift(code: string | undefined, value: unknown): unknown {
-  if (code === 'T') return wrap(value);
-  if (code === 'L') return (value as Handle[]).map(wrap);
-  return value;
-}
-
 /** What a call does, with its arguments in an array that it may overwrite. */
 type Call = (values: unknown[]) => unknown;
 
@@ -96,33 +80,7 @@ export function setCallObserver(next: CallObserver | null): CallObserver | null 
   return before;
 }
 
-function bind(operator: NativeOperator): AnyOperator {
-  const call = direct(operator);
-  return (...values) => (observer === null ? call(values) : observer(operator, values, () => call(values.slice())));
-}
-
-function direct(operator: NativeOperator): Call {
-  const { id, results, aliases } = operator;
-  const lower = lowering(operator);
-  if (results === 'T') return (values) => wrap(invoke(id, lower(values)));
-  // An in-place operator returns one of its arguments: hand back the very object the caller gave.
-  if (results === 'A') {
-    const at = aliases[0]!;
-    return (values) => {
-      const own = values[at];
-      invoke(id, lower(values));
-      return own;
-    };
-  }
-  if (results.length <= 1) return (values) => lift(results, invoke(id, lower(values)));
-  return (values) => {
-    const given = values.slice();
-    const all = invoke(id, lower(values)) as unknown[];
-    return all.map((value, i) => (aliases[i]! >= 0 ? given[aliases[i]!] : lift(results[i], value)));
-  };
-}
-
-function find(name: string): NativeOperator {
+function lookUp(name: string): NativeOperator {
   const found = native().findOperator(name);
   if (found) return found;
   const base = name.replace(/^aten::/, '');
@@ -142,50 +100,89 @@ export interface OperatorOptions {
   unchecked?: boolean;
 }
 
-/**
- * Any of libtorch's operators, called with positional arguments in the schema's order. Tensors in, tensors out; dtypes as
- * codes (`dtypeCode`). Given by its whole schema it is typed, and compared with the libtorch that is loaded; by its full name
- * alone, overload included, it takes anything and checks at run time.
- *
- * @example
- * const erf = operator('aten::erf(Tensor self) -> Tensor');
- * const y = erf(x);
- * @throws TypeError if there is none, if its schema differs, or if it trusts its arguments (see `unchecked`)
- */
-export function operator<Schema extends `${string}(${string}) -> ${string}`>(
-  schema: Schema,
-  options?: OperatorOptions,
-): OperatorFunction<Schema> & { schema: string };
-export function operator(name: string, options?: OperatorOptions): AnyOperator & { schema: string };
-export function operator(
-  nameOrSchema: string,
-  { unchecked = false }: OperatorOptions = {},
-): AnyOperator & { schema: string } {
-  const open = nameOrSchema.indexOf('(');
-  const found = find(open < 0 ? nameOrSchema : nameOrSchema.slice(0, open));
-  if (open >= 0) {
-    const differences = schemaDifferences(nameOrSchema, found.schema);
-    if (differences.length > 0) {
-      throw new TypeError(`in libtorch ${native().version()}, ${found.name} is another: ${differences.join('; ')}`);
-    }
-  }
-  if (!unchecked && trustsArguments(found.name)) {
-    throw new TypeError(
-      `${found.name} trusts its arguments: a wrong one may end the process. If yours are right: operator(…, { unchecked: true })`,
-    );
-  }
-  return Object.assign(bind(found), { schema: found.schema });
+/** See `operator` in tensor.ts. */
+export interface FindOperator<Tensor> {
+  <Schema extends `${string}(${string}) -> ${string}`>(
+    schema: Schema,
+    options?: OperatorOptions,
+  ): OperatorFunction<Schema, Tensor> & { schema: string };
+  (name: string, options?: OperatorOptions): AnyOperator & { schema: string };
 }
 
-/** A function for each schema, looked up in libtorch on its first call: importing this costs nothing. */
-export function defineOperators<T extends Record<string, string>>(schemas: T): never {
-  const table: Record<string, AnyOperator> = {};
-  for (const [key, schema] of Object.entries(schemas)) {
-    table[key] = (...values) => {
-      const bound = bind(find(schema.slice(0, schema.indexOf('('))));
-      table[key] = bound;
-      return bound(...values);
+interface Dispatcher<Tensor> {
+  find: FindOperator<Tensor>;
+  /** A function for each schema, looked up in libtorch on its first call: defining costs nothing. */
+  define(schemas: Readonly<Record<string, string>>): never;
+}
+
+/** Operators that return tensors of a class of its own, which is built on them and so is not known here. */
+export function dispatcher<Tensor extends NativeTensor>(TensorOf: new (handle: Handle) => Tensor): Dispatcher<Tensor> {
+  const wrap = (handle: unknown): Tensor | null => (handle === null ? null : new TensorOf(handle as Handle));
+
+  function lift(code: string | undefined, value: unknown): unknown {
+    if (code === 'T') return wrap(value);
+    if (code === 'L') return (value as Handle[]).map(wrap);
+    return value;
+  }
+
+  function bind(operator: NativeOperator): AnyOperator {
+    const call = direct(operator);
+    return (...values) => (observer === null ? call(values) : observer(operator, values, () => call(values.slice())));
+  }
+
+  function direct(operator: NativeOperator): Call {
+    const { id, results, aliases } = operator;
+    const lower = lowering(operator);
+    if (results === 'T') return (values) => wrap(invoke(id, lower(values)));
+    // An in-place operator returns one of its arguments: hand back the very object the caller gave.
+    if (results === 'A') {
+      const at = aliases[0]!;
+      return (values) => {
+        const own = values[at];
+        invoke(id, lower(values));
+        return own;
+      };
+    }
+    if (results.length <= 1) return (values) => lift(results, invoke(id, lower(values)));
+    return (values) => {
+      const given = values.slice();
+      const all = invoke(id, lower(values)) as unknown[];
+      return all.map((value, i) => (aliases[i]! >= 0 ? given[aliases[i]!] : lift(results[i], value)));
     };
   }
-  return table as never;
+
+  const find = (
+    nameOrSchema: string,
+    { unchecked = false }: OperatorOptions = {},
+  ): AnyOperator & { schema: string } => {
+    const open = nameOrSchema.indexOf('(');
+    const found = lookUp(open < 0 ? nameOrSchema : nameOrSchema.slice(0, open));
+    if (open >= 0) {
+      const differences = schemaDifferences(nameOrSchema, found.schema);
+      if (differences.length > 0) {
+        throw new TypeError(`in libtorch ${native().version()}, ${found.name} is another: ${differences.join('; ')}`);
+      }
+    }
+    if (!unchecked && trustsArguments(found.name)) {
+      throw new TypeError(
+        `${found.name} trusts its arguments: a wrong one may end the process. If yours are right: operator(…, { unchecked: true })`,
+      );
+    }
+    return Object.assign(bind(found), { schema: found.schema });
+  };
+
+  return {
+    find: find as FindOperator<Tensor>,
+    define(schemas) {
+      const table: Record<string, AnyOperator> = {};
+      for (const [key, schema] of Object.entries(schemas)) {
+        table[key] = (...values) => {
+          const bound = bind(lookUp(schema.slice(0, schema.indexOf('('))));
+          table[key] = bound;
+          return bound(...values);
+        };
+      }
+      return table as never;
+    },
+  };
 }

@@ -14,9 +14,9 @@ export {
   where,
   zeros,
 } from './create.ts';
-export { type OperatorOptions, operator } from './dispatch.ts';
+export type { OperatorOptions } from './dispatch.ts';
 export { type DType, dtypeBytes, dtypeCode, dtypes, isFloating, type MemoryFormat, memoryFormatCode } from './dtype.ts';
-export { ops, schemas } from './ops.ts';
+export { schemas } from './ops.ts';
 export {
   checkDevice,
   defaultThreads,
@@ -27,5 +27,5 @@ export {
   setNumThreads,
   version,
 } from './runtime.ts';
-export { type Nested, type Scalar, Tensor, type TypedArray } from './tensor.ts';
+export { type Nested, operator, ops, type Scalar, Tensor, type TypedArray } from './tensor.ts';
 export { keep, liveTensors, memory, tidy } from './tensor-scope.ts';

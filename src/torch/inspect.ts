@@ -3,9 +3,6 @@
  * digits, scientific where magnitudes spread, columns aligned, three items at each edge beyond 1000 elements, 80 columns.
  */
 import { type DType, isFloating } from './dtype.ts';
-import { ops } from './ops.ts';
-import type { Tensor } from './tensor.ts';
-import { tidy } from './tensor-scope.ts';
 
 const digits = 4;
 const threshold = 1000;
@@ -44,7 +41,7 @@ function styleOf(values: readonly number[]): Style {
 }
 
 /** Every element as text, padded to one width. Zeros, infinities and NaN have no say in style or width, as in PyTorch. */
-function formatElements(data: ArrayLike<number> | BigInt64Array, dtype: DType): string[] {
+function formatElements(data: Elements, dtype: DType): string[] {
   if (!isFloating(dtype)) {
     const texts = Array.from(data as ArrayLike<number | bigint>, (value) =>
       dtype === 'bool' ? (value ? 'True' : 'False') : String(value),
@@ -82,22 +79,30 @@ function layOut(
   return `[${lines.join(`,\n${margin}`)}]`;
 }
 
-/** The elements that are shown, so that a large tensor is cut down on its own device before it is copied out. */
-function corners(tensor: Tensor, shape: readonly number[]): Tensor {
-  let shown = ops.detach(tensor);
-  for (const [dim, size] of shape.entries()) {
-    if (size <= 2 * edge) continue;
-    shown = ops.cat([ops.narrow(shown, dim, 0, edge), ops.narrow(shown, dim, size - edge, edge)], dim);
-  }
-  return shown;
+/** Elements in row-major order. */
+type Elements = ArrayLike<number> | BigInt64Array;
+
+/** What is shown of a tensor. Getters may throw. */
+export interface Readable {
+  readonly isDisposed: boolean;
+  readonly shape: readonly number[];
+  readonly dtype: DType;
+  readonly device: string;
+  readonly gradFn: string | null;
+  readonly requiresGrad: boolean;
+  data(): Elements;
 }
 
-function contents(tensor: Tensor, shape: readonly number[], dtype: DType, indent: number): string {
+/** The elements within `edge` of the start or end of every dimension. */
+type Corners = (edge: number) => Elements;
+
+function contents(tensor: Readable, corners: Corners, indent: number): string {
+  const { shape, dtype } = tensor;
   const count = shape.reduce((product, size) => product * size, 1);
   if (count === 0) return '[]';
   const elided = shape.map((size) => count > threshold && size > 2 * edge);
   const shown = shape.map((size, dim) => (elided[dim] ? 2 * edge : size));
-  const data = tidy(() => (count > threshold ? corners(tensor, shape) : tensor).data());
+  const data = count > threshold ? corners(edge) : tensor.data();
   return layOut(formatElements(data, dtype), shown, elided, indent);
 }
 
@@ -122,14 +127,14 @@ function addSuffixes(text: string, suffixes: readonly string[], indent: number):
 }
 
 /** The text of `print(tensor)`. Never throws: what cannot be read is `...`, and a freed tensor is `tensor(disposed)`. */
-export function formatTensor(tensor: Tensor): string {
+export function formatTensor(tensor: Readable, corners: Corners): string {
   if (tensor.isDisposed) return 'tensor(disposed)';
   const prefix = 'tensor(';
   const indent = prefix.length;
   const shape = attempt(() => tensor.shape);
   const dtype = attempt(() => tensor.dtype);
   const device = attempt(() => tensor.device);
-  const body = shape && dtype && attempt(() => contents(tensor, shape, dtype, indent));
+  const body = shape && dtype && attempt(() => contents(tensor, corners, indent));
   const gradFn = attempt(() => tensor.gradFn);
   const empty = shape?.includes(0);
 

@@ -2,10 +2,6 @@
  * @file The table of libtorch operators in use. Each line is the operator's own schema, which gives the TypeScript signature
  * (schema.ts) and is compared with the loaded libtorch's by ops.test.ts. Any other operator: `operator('aten::name.overload')`.
  */
-
-import { defineOperators } from './dispatch.ts';
-import type { OperatorFunction } from './schema.ts';
-
 export const schemas = {
   // Pointwise arithmetic
   add: 'aten::add.Tensor(Tensor self, Tensor other, *, Scalar alpha=1) -> Tensor',
@@ -249,8 +245,3 @@ export const schemas = {
   foreachAddcmul_:
     'aten::_foreach_addcmul_.Scalar(Tensor(a!)[] self, Tensor[] tensor1, Tensor[] tensor2, Scalar value=1) -> ()',
 } as const;
-
-type Schemas = typeof schemas;
-
-/** The operators of the table as functions: `ops.add(a, b, 2)`. Arguments are positional, in the schema's order. */
-export const ops: { readonly [Key in keyof Schemas]: OperatorFunction<Schemas[Key]> } = defineOperators(schemas);

@@ -4,7 +4,7 @@ import type { Tensor } from './tensor.ts';
 
 /** Checked by tsc; nothing runs. */
 describe('the type of an operator follows from its schema', () => {
-  type Of<S extends string> = OperatorFunction<S>;
+  type Of<S extends string> = OperatorFunction<S, Tensor>;
 
   test('tensors in, tensor out', () => {
     expectTypeOf<Of<'aten::relu(Tensor self) -> Tensor'>>().toEqualTypeOf<(self: Tensor) => Tensor>();

@@ -2,9 +2,8 @@
  * @file Operator schemas as types: the text libtorch registers an operator with, `aten::relu(Tensor self) -> Tensor`, gives
  * the TypeScript signature by itself, so the table in ops.ts is the only place an operator is described.
  */
-import type { Tensor } from './tensor.ts';
 
-type Plain<T extends string> = T extends `Tensor${string}`
+type Plain<T extends string, Tensor> = T extends `Tensor${string}`
   ? Tensor
   : T extends 'int' | 'SymInt' | 'float' | 'ScalarType' | 'MemoryFormat' | 'Layout' | 'Generator'
     ? number
@@ -17,38 +16,38 @@ type Plain<T extends string> = T extends `Tensor${string}`
           : never;
 
 /** `int[2]` takes one number for both; `int[]` does not. */
-type Value<T extends string> = T extends `${infer U}(${string})${infer Tail}`
-  ? Value<`${U}${Tail}`>
+type Value<T extends string, Tensor> = T extends `${infer U}(${string})${infer Tail}`
+  ? Value<`${U}${Tail}`, Tensor>
   : T extends `${infer U}?[]`
-    ? readonly (Plain<U> | null)[]
+    ? readonly (Plain<U, Tensor> | null)[]
     : T extends `${infer U}?`
-      ? Value<U> | null
+      ? Value<U, Tensor> | null
       : T extends `${infer U}[]`
-        ? readonly Plain<U>[]
+        ? readonly Plain<U, Tensor>[]
         : T extends `${infer U}[${string}]`
-          ? Plain<U> | readonly Plain<U>[]
-          : Plain<T>;
+          ? Plain<U, Tensor> | readonly Plain<U, Tensor>[]
+          : Plain<T, Tensor>;
 
-type Push<Done extends unknown[], Text extends string> = Text extends `${infer Type} ${infer Name}`
+type Push<Done extends unknown[], Text extends string, Tensor> = Text extends `${infer Type} ${infer Name}`
   ? Name extends `${string}=${string}`
-    ? [...Done, Value<Type>?]
-    : [...Done, Value<Type>]
+    ? [...Done, Value<Type, Tensor>?]
+    : [...Done, Value<Type, Tensor>]
   : Done; // the `*` before keyword-only arguments
 
-type Parameters<Text extends string, Done extends unknown[] = []> = Text extends `${infer First}, ${infer Rest}`
-  ? Parameters<Rest, Push<Done, First>>
-  : Push<Done, Text>;
+type Parameters<Text extends string, Tensor, Done extends unknown[] = []> = Text extends `${infer First}, ${infer Rest}`
+  ? Parameters<Rest, Tensor, Push<Done, First, Tensor>>
+  : Push<Done, Text, Tensor>;
 
-type Results<Text extends string, Done extends unknown[] = []> = Text extends `${infer First}, ${infer Rest}`
-  ? Results<Rest, [...Done, Result<First>]>
-  : [...Done, Result<Text>];
+type Results<Text extends string, Tensor, Done extends unknown[] = []> = Text extends `${infer First}, ${infer Rest}`
+  ? Results<Rest, Tensor, [...Done, Result<First, Tensor>]>
+  : [...Done, Result<Text, Tensor>];
 
-type Result<Text extends string> = Text extends '()'
+type Result<Text extends string, Tensor> = Text extends '()'
   ? undefined
   : Text extends `(${infer Items})`
-    ? Results<Items>
+    ? Results<Items, Tensor>
     : Text extends `${infer Type} ${string}` // a result may have a name
-      ? Result<Type>
+      ? Result<Type, Tensor>
       : Text extends `Tensor${infer Tail}`
         ? Tail extends `${string}[]`
           ? Tensor[]
@@ -60,9 +59,9 @@ type Result<Text extends string> = Text extends '()'
             : number;
 
 /** The function type of an operator's schema; arguments are positional, keyword-only ones last. */
-export type OperatorFunction<Schema extends string> = Schema extends `${string}(${infer Rest}`
+export type OperatorFunction<Schema extends string, Tensor> = Schema extends `${string}(${infer Rest}`
   ? Rest extends `${infer Inside}) -> ${infer Returned}`
-    ? (...values: Parameters<Inside>) => Result<Returned>
+    ? (...values: Parameters<Inside, Tensor>) => Result<Returned, Tensor>
     : never
   : never;
 

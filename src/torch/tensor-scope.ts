@@ -4,9 +4,9 @@
  * returns and what was kept; outside any `tidy` they live until `dispose`, with the collector as a backstop.
  */
 import { native } from './native.ts';
-import type { Tensor } from './tensor.ts';
+import type { Handle } from './native-types.ts';
 
-let scope: Tensor[] | undefined;
+let scope: NativeTensor[] | undefined;
 let scratch = new Float64Array(1024);
 
 /** The last resort for tensors dropped outside any scope: frees them some time after the collector noticed. */
@@ -14,22 +14,42 @@ const backstop = new FinalizationRegistry<number>((handle) => {
   native().release(handle);
 });
 
-/** Called once for each new tensor. */
-export function track(tensor: Tensor): void {
-  if (scope) scope.push(tensor);
-  else backstop.register(tensor, tensor.handle);
-}
+/** The life of a tensor, and nothing else of it: what is below tensor.ts knows tensors as this. */
+export class NativeTensor {
+  /** The addon's number for this tensor. */
+  readonly handle: Handle;
+  /** Set by `keep`: no scope frees it. */
+  kept = false;
+  #disposed = false;
 
-let isTensor: (value: unknown) => value is Tensor = (_value): _value is Tensor => false;
-/** tensor.ts introduces its class here, so that this module need not import it. */
-export function setTensorTest(test: (value: unknown) => value is Tensor): void {
-  isTensor = test;
+  constructor(handle: Handle) {
+    this.handle = handle;
+    if (scope) scope.push(this);
+    else backstop.register(this, handle);
+  }
+
+  get isDisposed(): boolean {
+    return this.#disposed;
+  }
+  /** Free the native tensor now. Further use throws; disposing again does nothing. */
+  dispose(): void {
+    if (this.#disposed) return;
+    this.#disposed = true;
+    native().release(this.handle);
+  }
+  /** For `tidy`, which frees many at once. */
+  markDisposed(): void {
+    this.#disposed = true;
+  }
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
 }
 
 /** The tensors in a scope's result: itself, or inside arrays, maps, sets and plain objects. */
-function collect(value: unknown, found: Set<Tensor>, seen: Set<object>): void {
+function collect(value: unknown, found: Set<NativeTensor>, seen: Set<object>): void {
   if (typeof value !== 'object' || value === null || ArrayBuffer.isView(value)) return;
-  if (isTensor(value)) {
+  if (value instanceof NativeTensor) {
     found.add(value);
     return;
   }
@@ -46,9 +66,9 @@ function collect(value: unknown, found: Set<Tensor>, seen: Set<object>): void {
   for (const item of Object.values(value)) collect(item, found, seen);
 }
 
-const none: ReadonlySet<Tensor> = new Set();
+const none: ReadonlySet<NativeTensor> = new Set();
 
-function survivorsOf(result: unknown): ReadonlySet<Tensor> {
+function survivorsOf(result: unknown): ReadonlySet<NativeTensor> {
   if (typeof result !== 'object' || result === null) return none;
   if ('then' in result && typeof result.then === 'function') {
     // Its own failure would come as an unhandled rejection, and hide this one.
@@ -57,12 +77,16 @@ function survivorsOf(result: unknown): ReadonlySet<Tensor> {
       'tidy() is synchronous: its function returned a promise, whose tensors would be freed under it',
     );
   }
-  const found = new Set<Tensor>();
+  const found = new Set<NativeTensor>();
   collect(result, found, new Set());
   return found;
 }
 
-function free(tensors: readonly Tensor[], survivors: ReadonlySet<Tensor>, outer: Tensor[] | undefined): void {
+function free(
+  tensors: readonly NativeTensor[],
+  survivors: ReadonlySet<NativeTensor>,
+  outer: NativeTensor[] | undefined,
+): void {
   if (scratch.length < tensors.length) scratch = new Float64Array(tensors.length * 2);
   let count = 0;
   for (const tensor of tensors) {
@@ -87,7 +111,7 @@ function free(tensors: readonly Tensor[], survivors: ReadonlySet<Tensor>, outer:
  */
 export function tidy<T>(fn: () => T): T {
   const outer = scope;
-  const mine: Tensor[] = [];
+  const mine: NativeTensor[] = [];
   scope = mine;
   let survivors = none;
   try {
@@ -101,7 +125,7 @@ export function tidy<T>(fn: () => T): T {
 }
 
 /** Take a tensor out of every scope: it lives until `dispose`. For state that outlives a step. Returns it. */
-export function keep<T extends Tensor>(tensor: T): T {
+export function keep<T extends NativeTensor>(tensor: T): T {
   if (!tensor.kept) {
     tensor.kept = true;
     backstop.register(tensor, tensor.handle);

@@ -1,10 +1,11 @@
-import { setTensorClass } from './dispatch.ts';
+import { dispatcher, type FindOperator } from './dispatch.ts';
 import { type DType, dtypeCode, dtypeFromCode, type MemoryFormat, memoryFormatCode } from './dtype.ts';
 import { formatTensor } from './inspect.ts';
 import { native } from './native.ts';
 import type { Handle } from './native-types.ts';
-import { ops } from './ops.ts';
-import { setTensorTest, track } from './tensor-scope.ts';
+import { schemas } from './ops.ts';
+import type { OperatorFunction } from './schema.ts';
+import { NativeTensor, tidy } from './tensor-scope.ts';
 
 export type TypedArray = Uint8Array | Int8Array | Int16Array | Int32Array | Float32Array | Float64Array | BigInt64Array;
 export type Scalar = number | boolean;
@@ -17,19 +18,8 @@ const axes = (dim: number | readonly number[]): readonly number[] => (typeof dim
  * A tensor of libtorch. Methods have PyTorch's names (in camelCase) and meanings; those ending in `_` work in place and
  * return the tensor itself. Free it with `dispose()`, by `using`, or by making it inside `tidy`.
  */
-export class Tensor {
-  /** The addon's number for this tensor. */
-  readonly handle: Handle;
-  /** Set by `keep`: no scope frees it. */
-  kept = false;
-  #disposed = false;
-
+export class Tensor extends NativeTensor {
   /** Use `tensor`, `zeros`, … or operators; this wraps a handle the addon gave. */
-  constructor(handle: Handle) {
-    this.handle = handle;
-    track(this);
-  }
-
   static wrap(handle: Handle): Tensor {
     return new Tensor(handle);
   }
@@ -73,25 +63,6 @@ export class Tensor {
   /** Do both tensors look at the same memory? */
   sharesStorage(other: Tensor): boolean {
     return native().tensorSharesStorage(this.handle, other.handle);
-  }
-
-  // Life
-
-  get isDisposed(): boolean {
-    return this.#disposed;
-  }
-  /** Free the native tensor now. Further use throws; disposing again does nothing. */
-  dispose(): void {
-    if (this.#disposed) return;
-    this.#disposed = true;
-    native().release(this.handle);
-  }
-  /** For tensor-scope.ts, which frees many at once. */
-  markDisposed(): void {
-    this.#disposed = true;
-  }
-  [Symbol.dispose](): void {
-    this.dispose();
   }
 
   // Out to JavaScript
@@ -415,13 +386,39 @@ export class Tensor {
 
   // For people
 
-  toString(): string {
-    return formatTensor(this);
+  override toString(): string {
+    return formatTensor(this, (edge) => tidy(() => cornersOf(this, edge).data()));
   }
   [Symbol.for('nodejs.util.inspect.custom')](): string {
-    return formatTensor(this);
+    return this.toString();
   }
 }
 
-setTensorClass(Tensor);
-setTensorTest(Tensor.is);
+/** The first and last `edge` elements of each dimension: a large tensor is cut down on its own device before it is copied out. */
+function cornersOf(tensor: Tensor, edge: number): Tensor {
+  let shown = tensor.detach();
+  for (const [dim, size] of tensor.shape.entries()) {
+    if (size <= 2 * edge) continue;
+    shown = ops.cat([shown.narrow(dim, 0, edge), shown.narrow(dim, size - edge, edge)], dim);
+  }
+  return shown;
+}
+
+const { find, define } = dispatcher(Tensor);
+
+type Schemas = typeof schemas;
+
+/** The operators of the table as functions: `ops.add(a, b, 2)`. Arguments are positional, in the schema's order. */
+export const ops: { readonly [Key in keyof Schemas]: OperatorFunction<Schemas[Key], Tensor> } = define(schemas);
+
+/**
+ * Any of libtorch's operators, called with positional arguments in the schema's order. Tensors in, tensors out; dtypes as
+ * codes (`dtypeCode`). Given by its whole schema it is typed, and compared with the libtorch that is loaded; by its full name
+ * alone, overload included, it takes anything and checks at run time.
+ *
+ * @example
+ * const erf = operator('aten::erf(Tensor self) -> Tensor');
+ * const y = erf(x);
+ * @throws TypeError if there is none, if its schema differs, or if it trusts its arguments (see `unchecked`)
+ */
+export const operator: FindOperator<Tensor> = find;
