@@ -4,7 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { UserError } from '../src/base/errors.ts';
-import { compareRuns } from '../src/compare/index.ts';
+import { describeComparison } from '../src/cli/comparison.ts';
+import { compareProject, compareRuns } from '../src/compare/index.ts';
 import { thrive } from './cli.ts';
 import { distilled, type FakeRun, writeRun, writeRuns } from './run-folders.ts';
 import { elements, parseXml } from './xml.ts';
@@ -135,7 +136,7 @@ describe('T. stddev against the loss', () => {
 });
 
 describe('thrive compare', () => {
-  test('table, footnotes and curves', async () => {
+  test('table, what differs, and curves', async () => {
     const at = runs({
       a0: { settings: { seed: 0 }, top1: [40, 60] },
       a1: { settings: { seed: 1 }, top1: [42, 62] },
@@ -151,34 +152,35 @@ describe('thrive compare', () => {
     expect(code, stderr).toBe(0);
     const lines = stdout.split('\n');
     expect(lines[0]).toBe('cifar100, student resnet20, teacher resnet56 (top-1 72.41 %), 2 epochs');
-    const row = (label: string): string[] => lines.find((line) => line.startsWith(label))!.split(/ {2,}/);
-    expect(row('CE, batch size 64')).toEqual([
-      'CE, batch size 64',
+    const row = (label: string): string[] => lines.find((line) => line.includes(`  ${label} `))!.split(/ {2,}/);
+    expect(row('ce')).toEqual([
+      'b',
+      'ce',
       '2',
       '2',
-      '61.00 ± 1.41',
       '61.00 ± 1.41',
       '1.0000 ± 0.0000',
+      '61.00 ± 1.41',
       '100,000',
       '0',
       '100,000',
       '1:40',
     ]);
-    expect(row('KD + cutmix')).toEqual([
-      'KD + cutmix, batch size 128',
+    expect(row('kd+cutmix')).toEqual([
+      'a',
+      'kd+cutmix',
       '1',
       '2',
       '66.50',
-      '66.50',
       '1.2500',
-      'b',
+      '66.50',
       '100,000',
       '200,000',
       '200,000',
       '1:01:40',
     ]);
-    expect(stdout).toContain('a: unfinished: KD, batch size 64 after 1 of 2 epochs');
-    expect(stdout).toContain('b: differs in batch size: 128 in KD + cutmix, batch size 128 / 64 in the others');
+    expect(stdout).toMatch(/^unfinished {2,}c$/m);
+    expect(stdout).toMatch(/^batch size {2,}64 \(b, c\); 128 \(a\)$/m);
     expect(stdout).toContain('Best on test was chosen with hindsight');
     expect(stdout).toMatch(/[\u2801-\u28ff]/);
     expect(stdout).not.toContain('\u001b');
@@ -191,14 +193,76 @@ describe('thrive compare', () => {
     const { code, stdout, stderr } = await thrive(['compare', at, '--json', '--svg', svg, '--metric', 'loss']);
     expect(code, stderr).toBe(0);
     const parsed = JSON.parse(stdout);
-    expect(parsed.rows.map(({ label }: { label: string }) => label)).toEqual(['CE', 'KD']);
-    expect(parsed.rows[0].top1).toEqual({ mean: null, std: null, n: 1 });
+    expect(parsed.rows.map(({ label }: { label: string }) => label)).toEqual(['kd', 'ce']);
+    expect(parsed.rows[1].top1).toEqual({ mean: null, std: null, n: 1 });
     const document = parseXml(readFileSync(svg, 'utf8'));
     expect(elements(document, (e) => e.attributes['data-series'] !== undefined)).toHaveLength(2);
     const markdown = await thrive(['compare', at, '--markdown']);
-    expect(markdown.stdout.split('\n')[2]).toMatch(/^\| run \| seeds \| epochs \| top-1 % \|/);
+    expect(markdown.stdout.split('\n')[2]).toMatch(/^\| run \| row \| seeds \| epochs \| top-1 % \|/);
     expect(markdown.stdout).not.toMatch(/[\u2801-\u28ff]/);
-    expect(markdown.stdout).toContain('Rows differ only in what is compared: objective.');
+    expect(markdown.stdout).toContain('Rows differ only in what is compared.');
+  });
+
+  test('a folder of several datasets: a group each, sorted, tested against a baseline', async () => {
+    const list: Record<string, FakeRun> = {};
+    for (const [i, data] of (['cifar100', 'synthetic'] as const).entries()) {
+      for (const seed of [1, 2, 3]) {
+        const own = { data, seed };
+        list[`ce${i}${seed}`] = { settings: own, top1: [10, 50 + seed] };
+        list[`kd${i}${seed}`] = { settings: distilled(own), top1: [10, 55 + 2 * seed] };
+        const strong = { scheme: 'cutmix', pick: { criterion: 'kl' as const } };
+        list[`pick${i}${seed}`] = { settings: distilled({ ...own, strong }), top1: [10, 40 + seed] };
+      }
+    }
+    const at = runs(list);
+    const { groups } = compareProject([at], { sort: 'top1', baseline: 'ce' });
+    expect(groups.map(({ data, student }) => [data, student])).toEqual([
+      ['cifar100', 'resnet20'],
+      ['synthetic', 'resnet20'],
+    ]);
+    const { rows } = groups[0]!.comparison;
+    expect(rows.map(({ label }) => label)).toEqual(['kd', 'ce', 'kd+cutmix pick kl']);
+    // 57, 59, 61 against 51, 52, 53: t = 7 / sqrt(4/3 + 1/3), by hand.
+    expect(rows[0]!.against).toMatchObject({ baseline: 'ce', difference: 7 });
+    expect(rows[0]!.against!.test!.t).toBeCloseTo(7 / Math.sqrt(5 / 3), 12);
+    expect(rows[1]!.against).toBeUndefined();
+    expect(() => compareProject([at], { baseline: 'kdd' })).toThrow(/did you mean 'kd'/);
+    expect(() => compareProject([at], { sort: 'top' as 'top1' })).toThrow(/did you mean 'top1'/);
+
+    const csv = await thrive(['compare', at, '--csv']);
+    const lines = csv.stdout.trimEnd().split('\n');
+    expect(lines).toHaveLength(7);
+    expect(lines[0]).toMatch(/^data,student,run,seeds,n,/);
+    expect(lines[1]).toMatch(/^cifar100,resnet20,kd,1 2 3,3,true,2,2,59,2,/);
+    const json = JSON.parse((await thrive(['compare', at, '--json'])).stdout);
+    expect(json.rows).toHaveLength(6);
+    expect(json.groups).toHaveLength(2);
+  });
+
+  test('every line is within the width, and no word is broken', () => {
+    const at = runs({
+      ...Object.fromEntries(
+        [1, 2, 3, 4, 5, 6, 7, 8].map((i): [string, FakeRun] => [
+          `r${i}`,
+          {
+            settings: distilled({
+              lr: i / 100,
+              batchSize: 32 * i,
+              methods: [{ name: 'crd', options: { negatives: 1024 * i } }, 'kd'],
+              strong: { scheme: 'cutmix', pick: { criterion: 'teacher-entropy' } },
+            }),
+          },
+        ]),
+      ),
+      ce: {},
+    });
+    const { groups } = compareProject([at], { sort: 'top1' });
+    for (const width of [60, 80, 140]) {
+      const text = describeComparison(groups, { style: 'terminal', width });
+      expect(Math.max(...text.split('\n').map((line) => [...line].length))).toBeLessThanOrEqual(width);
+      expect(text).not.toMatch(/[{}"]/);
+      expect(text).not.toContain('…');
+    }
   });
 
   test('--score and --scatter', async () => {

@@ -38,13 +38,13 @@ describe('rows', () => {
     });
     const { rows, notes } = compareRuns([at]);
     expect(notes).toEqual([]);
-    expect(rows.map(({ label }) => label).sort()).toEqual(['CE', 'KD + cutmix']);
-    const ce = rows.find(({ label }) => label === 'CE')!;
+    expect(rows.map(({ label }) => label).sort()).toEqual(['ce', 'kd+cutmix']);
+    const ce = rows.find(({ label }) => label === 'ce')!;
     // Mean 63; deviations -3, -1, 4: (9 + 1 + 16) / 2 = 13.
     expect(ce).toMatchObject({ seeds: [0, 1, 2], finished: true, top1: { mean: 63, std: Math.sqrt(13), n: 3 } });
     expect(ce).toMatchObject({ imagesSeen: 100_000, teacherForwards: 0, studentForwards: 100_000, seconds: 100 });
     expect(ce.best).toMatchObject({ mean: 63, chosenOn: 'test' });
-    const kd = rows.find(({ label }) => label === 'KD + cutmix')!;
+    const kd = rows.find(({ label }) => label === 'kd+cutmix')!;
     expect(kd).toMatchObject({ top1: { mean: 70, std: null, n: 1 }, teacherForwards: 200_000, flags: [] });
   });
 
@@ -86,11 +86,11 @@ describe('rows', () => {
     });
     const { rows, notes } = compareRuns([at]);
     expect(notes).toEqual([expect.stringMatching(/b is unfinished \(2 of 4 epochs\): not counted/)]);
-    expect(rows[0]).toMatchObject({ label: 'CE', finished: true, seeds: [0], top1: { mean: 40, n: 1 } });
+    expect(rows[0]).toMatchObject({ label: 'ce', finished: true, seeds: [0], top1: { mean: 40, n: 1 } });
     expect(rows[0]!.runs.map(({ counted }) => counted)).toEqual([true, false]);
     // At epoch 2, the last that both have.
     expect(rows[1]).toMatchObject({
-      label: 'KD + cutmix',
+      label: 'kd+cutmix',
       finished: false,
       epoch: 2,
       epochs: 4,
@@ -100,7 +100,7 @@ describe('rows', () => {
     // 3 and 2 epochs of 50,000; x and x' through the teacher.
     expect(rows[1]).toMatchObject({ imagesSeen: 125_000, teacherForwards: 250_000, seconds: 25 });
     expect(rows[2]).toMatchObject({
-      label: 'KD',
+      label: 'kd',
       epoch: 0,
       best: null,
       flags: [{ text: 'unfinished: nothing measured yet' }],
@@ -151,19 +151,16 @@ describe('labels', () => {
       g: { settings: distilled({ methods: ['crd', 'kd'] }) },
     });
     expect(compareRuns([at]).rows.map(({ label }) => label)).toEqual([
-      'CE',
-      'KD',
-      'KD + cutmix',
-      'KD + cutmix + pick kl',
-      'KD + cutmix (mixed labels)',
+      'ce',
+      'kd',
+      'kd+cutmix',
+      'kd+cutmix pick kl',
+      'kd+cutmix mixed labels',
       'crd',
-      'KD + crd',
+      'crd+kd',
     ]);
     const more = runs({ a: { settings: { epochs: 3 }, top1: [1, 2, 3] }, b: { settings: { model: 'resnet8' } } });
-    expect(compareRuns([more]).rows.map(({ label }) => label)).toEqual([
-      'CE, resnet20, 3 epochs',
-      'CE, resnet8, 2 epochs',
-    ]);
+    expect(compareRuns([more]).rows.map(({ label }) => label)).toEqual(['ce resnet20', 'ce resnet8']);
   });
 
   test('differ between rows, whatever differs', () => {
@@ -257,8 +254,8 @@ describe('fairness', () => {
       runs({ a: { settings: base }, b: { settings: { ...base, kd: { temperature: 2 } } } }),
     ]);
     expect(rows.map(({ label, flags }) => [label, flags])).toEqual([
-      ['KD, T 4', []],
-      ['KD, T 2', []],
+      ['kd T 4', []],
+      ['kd T 2', []],
     ]);
     expect(differences.map(({ setting, kind }) => [setting, kind])).toEqual([['kd.temperature', 'compared']]);
   });
@@ -292,7 +289,7 @@ describe('fairness', () => {
     record.fingerprint.fields.labelSmoothing = 0.1;
     writeFileSync(file, JSON.stringify(record));
     const { rows } = compareRuns([at]);
-    expect(rows.map(({ label }) => label)).toEqual(['CE, labelSmoothing none', 'KD, labelSmoothing 0.1']);
+    expect(rows.map(({ label }) => label)).toEqual(['ce', 'kd']);
     expect(rows[1]!.flags).toEqual([{ setting: 'labelSmoothing', text: 'differs in: labelSmoothing (none, 0.1)' }]);
   });
 
@@ -319,7 +316,7 @@ describe('bad input', () => {
     writeFileSync(join(at, 'b', 'summary.json'), '{"top1": 3');
     expect(() => compareRuns([join(at, 'b')])).toThrow(/summary.json is damaged/);
     const { rows, notes } = compareRuns([at]);
-    expect(rows.map(({ label }) => label)).toEqual(['CE']);
+    expect(rows.map(({ label }) => label)).toEqual(['ce']);
     expect(notes).toEqual([expect.stringMatching(/left out: .*summary.json is damaged/)]);
   });
 

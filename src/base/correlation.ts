@@ -5,53 +5,13 @@
  * with tie corrections (M. Kendall, "Rank Correlation Methods", 1970).
  */
 import { UserError } from './errors.ts';
+import { studentP } from './student-t.ts';
 
 export interface Correlation {
   value: number;
   /** Probability of a value at least as far from 0 if there were no relation. NaN where it is undefined. */
   p: number;
 }
-
-/** ln Gamma(x) for x > 0 by Lanczos' approximation (g = 7, n = 9), good to 1e-14. */
-function logGamma(x: number): number {
-  const coefficients = [
-    0.99999999999980993, 676.5203681218851, -1259.1392167224028, 771.32342877765313, -176.61502916214059,
-    12.507343278686905, -0.13857109526572012, 9.9843695780195716e-6, 1.5056327351493116e-7,
-  ];
-  if (x < 0.5) return Math.log(Math.PI / Math.sin(Math.PI * x)) - logGamma(1 - x);
-  const t = x + 6.5;
-  const sum = coefficients.reduce((acc, c, i) => (i === 0 ? c : acc + c / (x - 1 + i)), 0);
-  return 0.5 * Math.log(2 * Math.PI) + (x - 0.5) * Math.log(t) - t + Math.log(sum);
-}
-
-/** The regularised incomplete beta function I_x(a, b) by its continued fraction (Lentz's method). */
-function incompleteBeta(x: number, a: number, b: number): number {
-  if (x <= 0) return 0;
-  if (x >= 1) return 1;
-  // The fraction converges fast below the mean; the symmetry serves the other side.
-  if (x > (a + 1) / (a + b + 2)) return 1 - incompleteBeta(1 - x, b, a);
-  const front = Math.exp(logGamma(a + b) - logGamma(a) - logGamma(b) + a * Math.log(x) + b * Math.log1p(-x)) / a;
-  const tiny = 1e-300;
-  let c = 1;
-  let d = 1 / Math.max(tiny, 1 - ((a + b) * x) / (a + 1));
-  let fraction = d;
-  for (let m = 1; m < 500; m++) {
-    const even = (m * (b - m) * x) / ((a + 2 * m - 1) * (a + 2 * m));
-    const odd = (-(a + m) * (a + b + m) * x) / ((a + 2 * m) * (a + 2 * m + 1));
-    let change = 1;
-    for (const term of [even, odd]) {
-      d = 1 / (1 + term * d || tiny);
-      c = 1 + term / c || tiny;
-      change = c * d;
-      fraction *= change;
-    }
-    if (Math.abs(change - 1) < 1e-15) break;
-  }
-  return front * fraction;
-}
-
-/** Two-sided p-value of Student's t. */
-const studentP = (t: number, freedom: number): number => incompleteBeta(freedom / (freedom + t * t), freedom / 2, 0.5);
 
 /** erfc(x) for x >= 0, through the incomplete gamma function's continued fraction or series. */
 function erfc(x: number): number {

@@ -1,10 +1,16 @@
 /** @file What the command line prints. With --json, standard output carries one JSON object and nothing else. */
-import { styleText } from 'node:util';
+import { stripVTControlCharacters, styleText } from 'node:util';
 import { errorMessage, UserError } from '../base/errors.ts';
 
-/** https://no-color.org, and terminals that know no escape codes. */
-export const colour = (stream: { isTTY?: boolean }): boolean =>
-  Boolean(stream.isTTY) && !process.env.NO_COLOR && process.env.TERM !== 'dumb';
+/**
+ * Whether to colour: where a person looks, unless NO_COLOR (https://no-color.org) is set or the terminal knows no escape codes.
+ * FORCE_COLOR settles it either way (https://force-color.org).
+ */
+export function colour(stream: { isTTY?: boolean }): boolean {
+  const { FORCE_COLOR: force, NO_COLOR: none, TERM } = process.env;
+  if (force) return force !== '0' && force !== 'false';
+  return Boolean(stream.isTTY) && !none && TERM !== 'dumb';
+}
 
 export const bold = (text: string): string =>
   colour(process.stdout) ? styleText('bold', text, { validateStream: false }) : text;
@@ -27,12 +33,18 @@ const numeric = /^(-?[\d.,:]*\d[\d.,:]*( ?[%a-z/]+)?|-?(NaN|Infinity)|-|\?|)$/;
 /** Left-aligned text and right-aligned numbers under their headings. */
 export function table(header: readonly string[], rows: readonly (readonly (string | number)[])[]): string {
   const cells = [header, ...rows].map((row) => header.map((_, c) => String(row[c] ?? '')));
-  const widths = header.map((_, c) => Math.max(...cells.map((row) => row[c]!.length)));
+  const plain = cells.map((row) => row.map((cell) => stripVTControlCharacters(cell)));
+  const widths = header.map((_, c) => Math.max(...plain.map((row) => [...row[c]!].length)));
   const [head = [], ...body] = cells;
-  const right = header.map((_, c) => body.length > 0 && body.every((row) => numeric.test(row[c]!)));
+  const right = header.map(
+    (_, c) => body.length > 0 && body.every((row) => numeric.test(stripVTControlCharacters(row[c]!))),
+  );
   const line = (row: readonly string[]): string =>
     row
-      .map((cell, c) => (right[c] ? cell.padStart(widths[c]!) : cell.padEnd(widths[c]!)))
+      .map((cell, c) => {
+        const space = ' '.repeat(widths[c]! - [...stripVTControlCharacters(cell)].length);
+        return right[c] ? space + cell : cell + space;
+      })
       .join('  ')
       .trimEnd();
   return [bold(line(head)), widths.map((width) => '-'.repeat(width)).join('  '), ...body.map(line)].join('\n');

@@ -1,4 +1,4 @@
-/** @file What a student learns from, in a few words: `CE`, `KD + crd`, `KD + cutmix + pick kl`. */
+/** @file What a student learns from, in a few words, as flags have it: `ce`, `crd+kd`, `kd+cutmix pick kl`. */
 
 type Dict = Record<string, unknown>;
 
@@ -12,7 +12,7 @@ export function methodNames(methods: unknown): string[] {
   return methods.map((entry: unknown) => {
     if (!isDict(entry)) return String(entry);
     const name = String(entry.name ?? entry.method ?? entry.loss ?? JSON.stringify(entry));
-    return entry.on === 'both' ? `${name} (x and x')` : name;
+    return entry.on === 'both' ? `${name}@both` : name;
   });
 }
 
@@ -24,21 +24,31 @@ export const hasKd = ({ task, kd, methods }: Dict): boolean =>
 export function objectiveLabel(fields: Dict): string {
   const { strong, methods } = fields;
   const names = methodNames(methods).filter((name) => name !== 'kd' && name !== 'ce');
-  const parts = [...(hasKd(fields) ? ['KD'] : []), ...names];
-  if (parts.length === 0) parts.push('CE');
-  if (isDict(strong)) {
-    parts.push(String(strong.scheme));
-    if (isDict(strong.pick)) parts.push(`pick ${String(strong.pick.criterion)}`);
-  }
-  return parts.join(' + ') + (isDict(strong) && strong.labels === 'mixed' ? ' (mixed labels)' : '');
+  const parts = [...names, ...(hasKd(fields) ? ['kd'] : [])];
+  if (parts.length === 0) parts.push('ce');
+  if (!isDict(strong)) return parts.join('+');
+  const pick = isDict(strong.pick) ? ` pick ${String(strong.pick.criterion)}` : '';
+  return `${[...parts, String(strong.scheme)].join('+')}${pick}${strong.labels === 'mixed' ? ' mixed labels' : ''}`;
 }
 
 /**
- * Labels that differ: each row's objective, then whatever else differs between rows (`details`, most telling first), as far as
- * it is needed to tell the rows apart or was asked for; a number where nothing does.
+ * Labels that differ and are short: each row's objective, and of what else differs between rows (`details`, most telling first)
+ * only as much as tells rows of one objective apart; a number where nothing does.
  */
 export function rowLabels(objectives: readonly string[], details: readonly (readonly string[])[]): string[] {
-  const labels = objectives.map((objective, i) => [objective, ...details[i]!.filter((text) => text !== '')].join(', '));
+  const labels = [...objectives];
+  for (const objective of new Set(objectives)) {
+    const rows = objectives.flatMap((own, i) => (own === objective ? [i] : []));
+    const count = (): number => new Set(rows.map((i) => labels[i])).size;
+    for (let at = 0; count() < rows.length && at < Math.max(...rows.map((i) => details[i]!.length)); at++) {
+      if (new Set(rows.map((i) => details[i]![at])).size < 2) continue;
+      const before = [...labels];
+      const told = count();
+      for (const i of rows) if (details[i]![at]) labels[i] += ` ${details[i]![at]}`;
+      // What repeats another setting tells nothing more.
+      if (count() === told) for (const i of rows) labels[i] = before[i]!;
+    }
+  }
   const times = new Map<string, number>();
   return labels.map((label) => {
     if (labels.indexOf(label) === labels.lastIndexOf(label)) return label;

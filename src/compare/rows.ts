@@ -1,6 +1,7 @@
 /** @file Runs to rows: seeds of one experiment averaged, what each row cost, and in what rows differ. */
 import { quantity } from '../base/quantity.ts';
 import { type Spread, spread } from '../base/spread.ts';
+import type { Welch } from '../base/student-t.ts';
 import { objectiveLabel, rowLabels } from './label.ts';
 import type { ComparedRun, ReadRun } from './read.ts';
 import {
@@ -35,6 +36,8 @@ export interface Flag {
 /** Runs that are equal but for the seed. */
 export interface ComparedRow {
   label: string;
+  data: string;
+  student: string;
   fingerprint: string;
   /** Whether the numbers are those of finished runs. */
   finished: boolean;
@@ -54,6 +57,8 @@ export interface ComparedRow {
   /** Mean seconds of a run. */
   seconds: number;
   flags: Flag[];
+  /** Its top-1 minus the baseline row's; `test` is null where a side has one seed. Absent without a baseline, and in that row. */
+  against?: { baseline: string; difference: number; test: Welch | null };
   /** Runs that count first. */
   runs: (ComparedRun & { counted: boolean })[];
 }
@@ -222,6 +227,8 @@ export function makeRow(
   }
   return {
     label,
+    data: first!.config.data,
+    student: first!.config.model,
     fingerprint: first!.fingerprint.id,
     finished,
     epoch,

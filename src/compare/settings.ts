@@ -145,6 +145,16 @@ export const canonical = (value: unknown): string =>
         isDict(item) ? Object.fromEntries(Object.entries(item).sort(([a], [b]) => (a < b ? -1 : 1))) : item,
       ) ?? 'undefined');
 
+/** Nested settings without braces: `crd negatives 4096`, `at, kd`. */
+function inWords(value: unknown): string {
+  if (Array.isArray(value)) return value.map(inWords).join(', ');
+  if (!isDict(value)) return String(value);
+  return Object.entries(value)
+    .filter(([, item]) => item !== null && item !== undefined && !(isDict(item) && Object.keys(item).length === 0))
+    .map(([key, item]) => (key === 'name' ? String(item) : `${key} ${inWords(item)}`))
+    .join(' ');
+}
+
 /** A setting's value in few words. */
 export function show(setting: string, value: unknown): string {
   if (value === absent || value === undefined || value === null) {
@@ -166,7 +176,7 @@ export function show(setting: string, value: unknown): string {
   }
   if (typeof value === 'number') return value.toLocaleString('en-US', { maximumSignificantDigits: 12 });
   if (Array.isArray(value) && value.every((item) => typeof item !== 'object')) return value.join(' ');
-  return typeof value === 'object' ? canonical(value) : String(value);
+  return inWords(value);
 }
 
 /** What is compared, as the person names it, and whether a setting is part of it. */

@@ -9,6 +9,8 @@ export interface TerminalChartOptions {
   height?: number;
   /** Colours a text that belongs to the i-th series. */
   paint?: (series: number, text: string) => string;
+  /** The one character that names the i-th series; a, b, c, … unless given. */
+  letter?: (series: number) => string;
 }
 
 /** Bits of a braille character by column and row of its dots. */
@@ -19,7 +21,7 @@ const DOTS = [
 
 const LETTERS = 'abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ';
 
-const letter = (i: number): string => LETTERS[i % LETTERS.length]!;
+const letterOf = (i: number): string => LETTERS[i % LETTERS.length]!;
 
 interface Cell {
   bits: number;
@@ -72,9 +74,9 @@ class Canvas {
     }
   }
 
-  mark(column: number, row: number, series: number): void {
+  mark(column: number, row: number, series: number, letter: string): void {
     const cells = this.#cells[row];
-    if (cells && column >= 0 && column < this.columns) cells[column] = { bits: 0, series, letter: letter(series) };
+    if (cells && column >= 0 && column < this.columns) cells[column] = { bits: 0, series, letter };
   }
 
   row(row: number, paint: (series: number, text: string) => string): string {
@@ -96,7 +98,12 @@ function clip(label: string, width: number): string {
 }
 
 /** Names in rows no wider than `width`. */
-function legend(labels: readonly string[], width: number, paint: (series: number, text: string) => string): string[] {
+function legend(
+  labels: readonly string[],
+  width: number,
+  paint: (series: number, text: string) => string,
+  letter: (series: number) => string,
+): string[] {
   const lines: string[] = [];
   let used = width;
   for (const [i, label] of labels.entries()) {
@@ -120,7 +127,7 @@ function legend(labels: readonly string[], width: number, paint: (series: number
  */
 export function terminalChart(
   { title = '', xTitle, yTitle, series }: LineChart,
-  { width = 80, height = 16, paint = (_, text) => text }: TerminalChartOptions = {},
+  { width = 80, height = 16, paint = (_, text) => text, letter = letterOf }: TerminalChartOptions = {},
 ): string[] {
   const parts = series.map(({ points }) => pieces(points));
   const all = parts.flat(2);
@@ -166,7 +173,7 @@ export function terminalChart(
     }
     for (const [px, py] of marks) {
       const [column, row] = [px >> 1, Math.round(py) >> 2];
-      if (canvas.cell(column, row)?.letter === undefined) canvas.mark(column, row, i);
+      if (canvas.cell(column, row)?.letter === undefined) canvas.mark(column, row, i, letter(i));
     }
   }
 
@@ -201,6 +208,7 @@ export function terminalChart(
       series.map(({ label }) => label),
       width,
       paint,
+      letter,
     ),
   ];
 }
