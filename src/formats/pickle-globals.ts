@@ -4,6 +4,7 @@
  */
 import { basename } from 'node:path';
 import { UserError } from '../base/errors.ts';
+import { NumpyArray } from './numpy-array.ts';
 import { NumpyDType, numpyScalar } from './numpy-scalar.ts';
 import { type Budget, PickledObject, PickleGlobal, PickleProblem } from './pickle-values.ts';
 import { printable } from './stored.ts';
@@ -14,6 +15,7 @@ const moved: ReadonlyMap<string, string> = new Map([
   ['copy_reg', 'copyreg'],
   ['pathlib._local', 'pathlib'],
   ['numpy._core.multiarray', 'numpy.core.multiarray'],
+  ['numpy._core.numeric', 'numpy.core.numeric'],
 ]);
 
 /** The name by which the tables know `path`. */
@@ -51,8 +53,8 @@ const entries: PickleGlobal[] = [
   }),
   new PickleGlobal('numpy.dtype', ([code]) => new NumpyDType(code)),
   new PickleGlobal('numpy.core.multiarray.scalar', numpyScalar),
-  // Random number states and logs: kept as something the reader steps over.
-  new PickleGlobal('numpy.core.multiarray._reconstruct', () => new PickledObject('numpy.ndarray')),
+  new PickleGlobal('numpy.core.multiarray._reconstruct', () => new NumpyArray()),
+  new PickleGlobal('numpy.core.numeric._frombuffer', (args) => NumpyArray.fromBuffer(args)),
   new PickleGlobal('numpy.ndarray'),
 ];
 const opaque = new Set(['argparse.Namespace', 'types.SimpleNamespace']);

@@ -3,7 +3,8 @@ import { readFileBytes } from '../base/file-bytes.ts';
 import { readLegacyCheckpoint } from './pth-legacy.ts';
 import { readZipCheckpoint } from './pth-zip.ts';
 import { parseSafetensors } from './safetensors.ts';
-import { type StateDict, stateDictFrom } from './state-dict.ts';
+import { type StateDict, scalarsIn, stateDictFrom, tensorsIn, withoutPrefix } from './state-dict.ts';
+import type { StoredTensors } from './stored.ts';
 
 /**
  * Read what `torch.save` wrote, in the zip form or the older one, without running any of its code. Dicts come back as
@@ -46,6 +47,42 @@ export async function readWeights(path: string, key?: string): Promise<Weights> 
   if (sniff(data) !== 'safetensors') return { ...stateDictFrom(await parsePth(data, path), path, key), format: 'pth' };
   const { tensors, metadata } = parseSafetensors(data, path);
   return { tensors, extra: metadata, format: 'safetensors' };
+}
+
+/** Everything in a file that may be weights. */
+export interface FileTensors {
+  /** By name; in a PyTorch checkpoint with the keys that lead there before it: `model_ema.conv1.weight`. */
+  readonly tensors: StoredTensors;
+  /** The metadata of a safetensors file, or the scalars at a checkpoint's top level. */
+  readonly extra: Record<string, unknown>;
+  readonly format: Weights['format'];
+  /** The weights as `readWeights` finds them: without a look at any network. @throws UserError if there are none */
+  usual(): StateDict;
+}
+
+/**
+ * Every tensor of a safetensors file or a PyTorch checkpoint, for callers that know which network they look for.
+ *
+ * @throws UserError
+ */
+export async function readTensors(path: string, key?: string): Promise<FileTensors> {
+  const { data } = readFileBytes(path);
+  if (sniff(data) === 'safetensors') {
+    const { tensors, metadata } = parseSafetensors(data, path);
+    return {
+      tensors,
+      extra: metadata,
+      format: 'safetensors',
+      usual: () => ({ tensors: withoutPrefix(tensors), extra: {} }),
+    };
+  }
+  const value = await parsePth(data, path);
+  return {
+    tensors: tensorsIn(value),
+    extra: scalarsIn(value),
+    format: 'pth',
+    usual: () => stateDictFrom(value, path, key),
+  };
 }
 
 function sniff(bytes: Uint8Array): string {

@@ -33,7 +33,6 @@ export function stateDictFrom(value: unknown, name: string, key?: string): State
   const weights: unknown = wrapper === undefined ? value : value.get(wrapper);
   if (!(weights instanceof Map) || !hasTensors(weights)) throw noWeights(value, name, key);
   const tensors: StoredTensors = new Map();
-  const extra: Record<string, Scalar> = Object.create(null);
   for (const [entry, item] of weights as Map<unknown, unknown>) {
     const bare = weights === value;
     if (typeof entry === 'string' && isStoredTensor(item)) tensors.set(entry, item);
@@ -41,20 +40,61 @@ export function stateDictFrom(value: unknown, name: string, key?: string): State
       throw new UserError(`${name}: ${shown(entry)} among the weights is ${shown(item)}, not a tensor`);
     }
   }
+  return { tensors: withoutPrefix(tensors), extra: scalarsIn(value, tensors) };
+}
+
+/** How deep tensors are looked for in a checkpoint: `state.model_ema.module` and the like. */
+const maxDepth = 6;
+/** Longer lists are logs. */
+const maxList = 100;
+
+/**
+ * Every tensor in what `readPth` returned, by its path: `model.conv1.weight` where `conv1.weight` is under `model`. What is
+ * no tensor is left out.
+ */
+export function tensorsIn(value: unknown): StoredTensors {
+  const tensors: StoredTensors = new Map();
+  // Each dict once: a pickle may share them so that their paths are far more than its bytes.
+  const seen = new Set<unknown>();
+  const walk = (key: unknown, item: unknown, prefix: string, depth: number): void => {
+    if (typeof key !== 'string') return;
+    const path = prefix + key;
+    if (isStoredTensor(item)) tensors.set(path, item);
+    else if (depth < maxDepth && !seen.has(item)) entries(item, `${path}.`, depth + 1);
+  };
+  const entries = (group: unknown, prefix: string, depth: number): void => {
+    if (group instanceof Map) {
+      seen.add(group);
+      for (const [key, item] of group) walk(key, item, prefix, depth);
+    } else if (Array.isArray(group) && group.length <= maxList) {
+      seen.add(group);
+      group.forEach((item, i) => {
+        walk(String(i), item, prefix, depth);
+      });
+    }
+  };
+  entries(value, '', 0);
+  return tensors;
+}
+
+const hasTensors = (value: unknown): boolean => value instanceof Map && [...value.values()].some(isStoredTensor);
+
+/** The plain values at a checkpoint's top level; without a prototype. Tensors of `weights` are not meant. */
+export function scalarsIn(value: unknown, weights?: StoredTensors): Record<string, Scalar> {
+  const extra: Record<string, Scalar> = Object.create(null);
+  if (!(value instanceof Map)) return extra;
   for (const [entry, item] of value as Map<unknown, unknown>) {
-    if (typeof entry !== 'string' || tensors.get(entry) === item) continue;
+    if (typeof entry !== 'string' || (weights && weights.get(entry) === item)) continue;
     const scalar = isStoredTensor(item) ? scalarOf(item) : item;
     if (typeof scalar === 'bigint') extra[entry] = String(scalar);
     else if (scalar === null || ['number', 'string', 'boolean'].includes(typeof scalar))
       extra[entry] = scalar as Scalar;
   }
-  return { tensors: withoutPrefix(tensors), extra };
+  return extra;
 }
 
-const hasTensors = (value: unknown): boolean => value instanceof Map && [...value.values()].some(isStoredTensor);
-
 /** Take a prefix off that every name has. */
-function withoutPrefix(tensors: StoredTensors): StoredTensors {
+export function withoutPrefix(tensors: StoredTensors): StoredTensors {
   for (const prefix of prefixes) {
     const names = [...tensors.keys()];
     if (names.every((name) => name.startsWith(prefix))) {

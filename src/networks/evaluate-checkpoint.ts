@@ -17,6 +17,8 @@ export interface EvaluateCheckpointOptions {
   limitTest?: number;
   /** Architecture, or a file that exports the network; checkpoints written here say it themselves. */
   model?: string;
+  /** Which of several networks in the file. */
+  key?: string;
   batchSize?: number;
   device?: string;
   precision?: Precision;
@@ -59,6 +61,7 @@ export async function evaluateCheckpoint(
     classes: info.classes,
     imageSize: info.size,
     modelFlag: '--model',
+    key: options.key,
   });
   const { network, model, notes } = loaded;
   for (const note of notes) options.onNote?.(note);
@@ -74,6 +77,12 @@ export async function evaluateCheckpoint(
       ...(options.batchSize ? { batchSize: options.batchSize } : {}),
       ...(options.onProgress ? { onProgress: options.onProgress } : {}),
     });
+    if (!Number.isFinite(measured.loss)) {
+      throw new UserError(
+        `${path} is of no use on ${info.name}: its mean loss on ${measured.count} images is ${measured.loss}, as its outputs overflow or are not numbers`,
+        { hint: 'the weights are damaged, or the training that wrote them had diverged' },
+      );
+    }
     return { checkpoint: path, model: modelLabel(model), data: info.name, split, precision, ...measured };
   } finally {
     network.dispose();

@@ -4,12 +4,13 @@ import { extname } from 'node:path';
 import { UserError } from '../base/errors.ts';
 import { unknownName } from '../base/suggest.ts';
 import { datasetInfo } from '../data/index.ts';
-import { readWeights, writePth, writeSafetensors } from '../formats/index.ts';
+import { readTensors, writePth, writeSafetensors } from '../formats/index.ts';
 import { networkOf, networkTensors } from '../train/checkpoint.ts';
 import { writeOnnx } from './export-onnx.ts';
 import type { Exporter, ExportOptions, ExportSource } from './exporter.ts';
-import { loadNetwork } from './load-network.ts';
+import { findIn, loadNetwork } from './load-network.ts';
 import { checkModel } from './model-reference.ts';
+import { knownNetworks } from './recognize.ts';
 
 interface Format {
   /** Endings of file names that mean this format. */
@@ -96,11 +97,12 @@ export async function exportCheckpoint(path: string, options: ExportOptions): Pr
   // Not every format needs them; a name that is wrong is wrong for all.
   if (options.model) checkModel(options.model);
   if (options.data) datasetInfo(options.data);
-  const read = await readWeights(path);
+  const read = await readTensors(path);
   const info = read.format === 'safetensors' ? networkOf(path, read.extra as Record<string, string>) : null;
+  const found = info ? null : findIn(path, read, knownNetworks(), { keyFlag: 'thrive import --key' });
   const source: ExportSource = {
     path,
-    tensors: networkTensors(read.tensors),
+    tensors: found?.tensors ?? networkTensors(info ? read.tensors : read.usual().tensors),
     info,
     extra: read.extra,
     load() {

@@ -2,11 +2,11 @@ import { statSync } from 'node:fs';
 import { extname } from 'node:path';
 import { UserError } from '../base/errors.ts';
 import { datasetInfo, normalizationOf } from '../data/index.ts';
-import { readWeights } from '../formats/index.ts';
+import { readTensors } from '../formats/index.ts';
 import { type NetworkInfo, networkTensors, saveNetwork } from '../train/checkpoint.ts';
-import { loadNetwork } from './load-network.ts';
+import { findIn, loadNetwork } from './load-network.ts';
 import { checkModel, modelFile, modelLabel } from './model-reference.ts';
-import { recognizeModel } from './recognize.ts';
+import { knownNetworks, type Recognized, recognizeModel } from './recognize.ts';
 
 export interface ImportOptions {
   /** Architecture, or a file that exports the network; recognised by the weights unless given. */
@@ -14,7 +14,7 @@ export interface ImportOptions {
   /** The dataset it classifies: its classes, image size and normalisation go into the checkpoint. */
   data: string;
   out: string;
-  /** Where in a PyTorch checkpoint the weights are, if not under a usual name: `ema`. */
+  /** Which of several networks in the file: a key of a PyTorch checkpoint, or what its names begin with: `ema`. */
   key?: string;
   /** Draw the classifier anew from `seed` (default 0), for weights of other classes. */
   resetHead?: boolean;
@@ -33,6 +33,8 @@ export interface Imported {
   parameters: number;
   resetHead: boolean;
   bytes: number;
+  /** What the person should know. */
+  notes: string[];
 }
 
 /**
@@ -55,15 +57,9 @@ export async function importWeights(path: string, options: ImportOptions): Promi
   }
   if (options.model) checkModel(options.model);
   const info = datasetInfo(options.data);
-  const { tensors, format } = await readWeights(path, options.key);
-  if (options.key !== undefined && format !== 'pth') {
-    throw new UserError(`--key ${options.key}: ${path} is a safetensors file, which has no keys`, {
-      hint: 'leave it out',
-    });
-  }
-  const found = options.model ? null : recognizeModel(networkTensors(tensors), path, '--model');
+  const found = options.model ? null : await recognizeFile(path, options.key);
   const model = options.model ?? found!.model;
-  const { network, extra } = await loadNetwork(path, {
+  const { network, extra, notes } = await loadNetwork(path, {
     model,
     classes: info.classes,
     imageSize: info.size,
@@ -98,5 +94,13 @@ export async function importWeights(path: string, options: ImportOptions): Promi
     parameters: owned.parameterCount(),
     resetHead,
     bytes: statSync(out).size,
+    notes,
   };
+}
+
+/** Whose weights a file holds, under whatever its names begin with. */
+async function recognizeFile(path: string, key: string | undefined): Promise<Recognized> {
+  const file = await readTensors(path, key);
+  const tensors = findIn(path, file, knownNetworks(), { key })?.tensors ?? networkTensors(file.usual().tensors);
+  return recognizeModel(tensors, path, '--model');
 }

@@ -1,13 +1,15 @@
 import { UserError } from '../base/errors.ts';
-import { readWeights, type StoredTensors } from '../formats/index.ts';
+import { type FileTensors, readTensors, type StoredTensors } from '../formats/index.ts';
 import { type ImageModel, modelNames } from '../models/index.ts';
 import { tidy } from '../torch/index.ts';
 import { type NetworkInfo, networkOf, networkTensors } from '../train/checkpoint.ts';
-import { checkFinite, fromStored } from '../train/weights.ts';
+import { fromStored } from '../train/weights.ts';
+import { checkValues } from './check-values.ts';
+import { type Candidate, type FoundWeights, findWeights } from './find-weights.ts';
 import { loadWithNewHead, otherClasses } from './head.ts';
 import { findModel, isModelFile } from './model-reference.ts';
 import { modelSource } from './model-source.ts';
-import { guessModel, type Recognized } from './recognize.ts';
+import { candidateOf, guessModel, knownNetworks, type Recognized } from './recognize.ts';
 
 export interface LoadNetworkOptions {
   /** Architecture, or the path of a file that exports the network; files written here say it themselves. */
@@ -23,6 +25,8 @@ export interface LoadNetworkOptions {
   resetHead?: { seed: number } | undefined;
   /** Where in a PyTorch checkpoint the weights are, if not under a usual name. */
   key?: string | undefined;
+  /** How a key is given, for the error about several networks in one file: `--key` unless said. */
+  keyFlag?: string;
   /** What to do about weights of other classes, for the error. */
   classesHint?: string;
 }
@@ -42,16 +46,25 @@ export interface LoadedNetwork {
 const guessText = ({ model, classes }: Recognized): string =>
   `by their names and shapes they are those of a ${model} with ${classes} classes`;
 
+/** The weights of one of `candidates` in a file; null where there are none. */
+export const findIn = (
+  path: string,
+  { tensors, format }: FileTensors,
+  candidates: readonly Candidate[],
+  { key, keyFlag = '--key' }: Pick<LoadNetworkOptions, 'key' | 'keyFlag'>,
+): FoundWeights | null => findWeights(path, tensors, candidates, { key, flag: keyFlag, format });
+
 /** Where the network is made: as asked for, or as the file says. */
 function referenceOf(
   path: string,
-  { model, modelFlag }: LoadNetworkOptions,
+  options: LoadNetworkOptions,
   info: NetworkInfo | null,
-  tensors: StoredTensors,
+  file: FileTensors,
 ): { reference: string; changed: boolean } {
+  const { model, modelFlag } = options;
   if (model) return { reference: model, changed: false };
   if (!info) {
-    const guess = guessModel(tensors);
+    const guess = guessModel(findIn(path, file, knownNetworks(), options)?.tensors ?? file.usual().tensors);
     throw new UserError(`${path} does not say which architecture its weights are for`, {
       hint: guess
         ? `${guessText(guess)}: ${modelFlag} ${guess.model}`
@@ -85,28 +98,32 @@ function loadFitting(network: ImageModel, stored: StoredTensors, path: string): 
 /** Build a network and load its weights from a file: ours, any safetensors file, or a PyTorch checkpoint of either format. */
 export async function loadNetwork(path: string, options: LoadNetworkOptions): Promise<LoadedNetwork> {
   const { classes, imageSize, taps, resetHead } = options;
-  const { tensors, extra, format } = await readWeights(path, options.key);
-  const info = format === 'safetensors' ? networkOf(path, extra as Record<string, string>) : null;
-  const own = networkTensors(tensors);
-  const { reference, changed } = referenceOf(path, options, info, own);
+  const file = await readTensors(path, options.key);
+  const { extra } = file;
+  const info = file.format === 'safetensors' ? networkOf(path, extra as Record<string, string>) : null;
+  const { reference, changed } = referenceOf(path, options, info, file);
   const source = await modelSource(reference);
   const network = source.createEmpty({ classes, imageSize, taps });
+  const notes = changed ? [`note: ${reference} is not as it was when ${path} was trained`] : [];
   try {
+    const shapes = new Map([...network.stateDict()].map(([name, { shape }]) => [name, shape]));
+    const found = findIn(path, file, [candidateOf(shapes)], options);
+    const own = found?.tensors ?? networkTensors(file.usual().tensors);
+    notes.push(...(found?.notes ?? []));
     const other = resetHead ? undefined : otherClasses(network.compareStateDict(own));
     if (other) {
       throw new UserError(`${path} was trained for ${other.found} classes, the data has ${other.expected}`, {
         hint: options.classesHint ?? 'choose the dataset it was trained on, or other weights',
       });
     }
+    checkValues(own, network.stateDict(), path);
     tidy(() => {
       if (resetHead) loadWithNewHead(network, fromStored(own), { ...resetHead, from: path });
       else loadFitting(network, own, path);
-      checkFinite(network.stateDict(), path);
     });
   } catch (error) {
     network.dispose();
     throw error;
   }
-  const notes = changed ? [`note: ${reference} is not as it was when ${path} was trained`] : [];
   return { network, model: isModelFile(reference) ? reference : source.name, info, extra, notes };
 }

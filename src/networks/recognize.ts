@@ -3,6 +3,7 @@ import { UserError } from '../base/errors.ts';
 import type { StoredTensors } from '../formats/index.ts';
 import { createEmptyModel, modelNames } from '../models/index.ts';
 import { describeReport, type LoadReport } from '../nn/index.ts';
+import type { Candidate } from './find-weights.ts';
 import { otherClasses } from './head.ts';
 
 type Shapes = ReadonlyMap<string, readonly number[]>;
@@ -49,6 +50,19 @@ const size = ({ missing, unexpected, mismatched }: LoadReport): number =>
 export interface Recognized {
   model: string;
   classes: number;
+}
+
+/** Every architecture here, for `findWeights`. */
+export const knownNetworks = (): Candidate[] => modelNames.map((model) => candidateOf(shapesOf(model)));
+
+/** What tells a network's weights: those of `shapes`, whatever the number of classes. */
+export function candidateOf(shapes: Shapes): Candidate {
+  const names = [...shapes.keys()];
+  return {
+    roots: new Set(names.map((name) => name.split('.')[0]!)),
+    required: names.filter((name) => !name.endsWith('num_batches_tracked')).length,
+    fits: (tensors) => size(compare(tensors, shapes).report) === 0,
+  };
 }
 
 const compareAll = (tensors: StoredTensors) =>

@@ -1,8 +1,7 @@
 import { afterAll, describe, expect, test } from 'vitest';
-import { UserError } from '../base/errors.ts';
 import type { StoredTensors } from '../formats/index.ts';
 import { type DType, memory, type Tensor, tensor, tidy, zeros } from '../torch/index.ts';
-import { checkFinite, fromStored, toStored } from './weights.ts';
+import { fromStored, toStored } from './weights.ts';
 
 const dtypes: DType[] = [
   'float32',
@@ -79,23 +78,6 @@ describe('between tensors and files', () => {
       const momentum = fromStored(stored, 'momentum.');
       expect([...momentum].map(([name, t]) => [name, t.item()])).toEqual([['w', 2]]);
     });
-  });
-});
-
-test('values that are not finite are refused by name; integers always are finite', () => {
-  tidy(() => {
-    const good = new Map<string, Tensor>([
-      ['w', tensor([1, 2])],
-      ['n', tensor([1]).to('int64')],
-    ]);
-    checkFinite(good, 'x.pth');
-    for (const bad of [Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY]) {
-      for (const dtype of ['float32', 'float64', 'bfloat16'] as const) {
-        const state = new Map(good).set('b', tensor([0, bad]).to(dtype));
-        expect(() => checkFinite(state, 'x.pth')).toThrow('x.pth: b holds values that are not finite');
-        expect(() => checkFinite(state, 'x.pth')).toThrow(UserError);
-      }
-    }
   });
 });
 

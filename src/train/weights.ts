@@ -1,5 +1,4 @@
 /** @file Between tensors of the engine and tensors of a file. */
-import { UserError } from '../base/errors.ts';
 import type { StoredTensor, StoredTensors } from '../formats/index.ts';
 import { type Tensor, tensorFromBytes } from '../torch/index.ts';
 
@@ -19,11 +18,4 @@ export function fromStored(stored: ReadonlyMap<string, StoredTensor>, prefix = '
     if (name.startsWith(prefix)) state.set(name.slice(prefix.length), tensorFromBytes(data, dtype, shape));
   }
   return state;
-}
-
-/** Refuse weights that are not finite: a network that holds a NaN computes nothing else. */
-export function checkFinite(state: ReadonlyMap<string, Tensor>, from: string): void {
-  for (const [name, tensor] of state) {
-    if (!tensor.isfinite().all().item()) throw new UserError(`${from}: ${name} holds values that are not finite`);
-  }
 }

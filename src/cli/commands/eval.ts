@@ -6,6 +6,7 @@ import { result, say, table } from '../output.ts';
 
 interface EvalFlags extends DataFlags, EngineFlags {
   model?: string;
+  key?: string;
   split: string;
 }
 
@@ -48,6 +49,7 @@ export function registerEval(program: Command): void {
     .description('Measure a checkpoint: top-1, top-5, mean cross entropy')
     .argument('<checkpoint>', 'a .pth or .safetensors file')
     .option('--model <name>', 'the architecture (or a file that exports it), where the checkpoint does not say it')
+    .option('--key <name>', 'which of several networks in the file: a key of a .pth, or what its names begin with')
     .option('--split <name>', 'test or train', 'test');
   addEngineFlags(addDataFlags(command))
     .addHelpText(

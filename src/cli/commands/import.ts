@@ -6,6 +6,7 @@ import { result, say } from '../output.ts';
 interface ImportFlags {
   model?: string;
   data: string;
+  dataDir?: string;
   out: string;
   key?: string;
   resetHead?: boolean;
@@ -16,6 +17,7 @@ interface ImportFlags {
 async function execute(path: string, flags: ImportFlags): Promise<void> {
   const { importWeights } = await import('../../networks/import-weights.ts');
   const imported = await importWeights(path, flags);
+  for (const note of imported.notes) say(note);
   const { model, classes, parameters, file, data, recognized, fileClasses, resetHead } = imported;
   if (recognized) say(`recognised ${model} with ${fileClasses} classes by the names and shapes of its weights`);
   result(flags.json, imported, () =>
@@ -23,7 +25,7 @@ async function execute(path: string, flags: ImportFlags): Promise<void> {
       `${file}: ${model} for the ${classes} classes of ${data}, ${parameters.toLocaleString('en-US')} parameters`,
       resetHead
         ? `its classifier is drawn anew: train it with thrive train --data ${data} --model ${model} --init ${file}`
-        : `check it with: thrive eval ${file}`,
+        : `check it with: thrive eval ${file}${flags.dataDir ? ` --data-dir ${flags.dataDir}` : ''}`,
     ].join('\n'),
   );
 }
@@ -34,9 +36,10 @@ export function registerImport(program: Command): void {
     .description('Bring in weights from PyTorch (.pth) or safetensors, as a checkpoint that says what it is')
     .argument('<file>', 'a .pth, .pt or .safetensors file')
     .requiredOption('--data <name>', 'the dataset it classifies: its classes, image size and normalisation')
+    .option('--data-dir <folder>', 'the folder that holds it, for the command to check it with')
     .requiredOption('--out <file>', 'the checkpoint to write (.safetensors)')
     .option('--model <name>', 'the architecture, or a file that exports the network (default: recognised)')
-    .option('--key <name>', 'where in a .pth the weights are (default: the top level, or a usual key such as model)')
+    .option('--key <name>', 'which of several networks in the file: a key of a .pth, or what its names begin with')
     .option('--reset-head', 'load all but the last linear layer, which is drawn; for weights of other classes')
     .option('--seed <n>', 'the new classifier follows from it (default: 0)', integer)
     .option('--json', 'print one JSON object')
