@@ -2,8 +2,19 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 
-/** @typedef {import('./machine.mjs').Machine} Machine */
-/** @typedef {import('./machine.mjs').Missing} Missing */
+/** @typedef {'libtorch' | 'compiler' | 'blas'} Missing */
+
+/**
+ * @typedef {object} Machine
+ * @property {'debian' | 'fedora' | 'arch' | 'suse' | 'alpine' | 'macos' | 'other'} system
+ * @property {string} name As the person knows it: `Debian GNU/Linux 12 (bookworm)`.
+ * @property {boolean} root
+ * @property {boolean} apt
+ * @property {boolean} sudo
+ * @property {boolean} brew
+ * @property {'LIBTORCH' | 'LIBTORCH_USE_PYTORCH' | undefined} chosen The variable by which the person chose a libtorch.
+ * @property {boolean} compilerChosen
+ */
 
 /** @type {Record<Missing, string[]>} */
 const debianPackages = {

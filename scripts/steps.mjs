@@ -1,11 +1,11 @@
 // The steps of setup, in order.
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { BuildError, build, chooseLibtorch } from '../native/build.mjs';
-import { locateCompiler } from '../native/compiler.mjs';
-import { buildDirOf, packageRoot } from '../native/current.mjs';
-import { describeAttempts, usesReferenceBlas } from '../native/locate.mjs';
-import { withLock } from '../native/lock.mjs';
+import { BuildError, build, chooseLibtorch } from '../native/build/build.mjs';
+import { locateCompiler } from '../native/build/compiler.mjs';
+import { buildDirOf, packageRoot } from '../native/build/current.mjs';
+import { describeAttempts, usesReferenceBlas } from '../native/build/locate.mjs';
+import { withLock } from '../native/build/lock.mjs';
 import { aptInstall } from './apt.mjs';
 import { describeMachine, instructions, planInstall } from './machine.mjs';
 import { installPackages, packagesAreCurrent } from './packages.mjs';

@@ -12,8 +12,8 @@ import {
   symlinkSync,
 } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
-import { writeJson } from '../native/current.mjs';
-import { hashOf } from '../native/sources.mjs';
+import { writeJson } from '../native/build/current.mjs';
+import { hashOf } from '../native/build/sources.mjs';
 
 /** @param {string} dir @returns {string[]} */
 function filesUnder(dir) {
@@ -34,12 +34,8 @@ export function typescriptState(root) {
     .filter((path) => path.endsWith('.ts') && !path.endsWith('.test.ts'))
     .sort();
   const settings = ['tsconfig.json', 'tsconfig.build.json', 'node_modules/typescript/package.json'];
-  const declarations = filesUnder(join(root, 'native')).filter((path) => path.endsWith('.d.mts'));
-  const inputs = [
-    ...sources,
-    ...declarations,
-    ...settings.map((name) => join(root, name)).filter((path) => existsSync(path)),
-  ];
+  const tool = filesUnder(join(root, 'native/build'));
+  const inputs = [...sources, ...tool, ...settings.map((name) => join(root, name)).filter((path) => existsSync(path))];
   const hash = hashOf(inputs.map((path) => [relative(root, path), readFileSync(path, 'utf8')]));
   const outputs = sources
     .filter((path) => !path.endsWith('.d.ts'))
@@ -62,11 +58,12 @@ export async function compileTypeScript(root, { force = false, log = () => {} } 
   const complete = outputs.every((path) => existsSync(path));
   if (!force && complete && before.sources === hash) return false;
   // tsc trusts its record of what it wrote, not the disk.
-  if (force || !complete) rmSync(join(root, 'build/tsc.tsbuildinfo'), { force: true });
+  if (force || !complete)
+    for (const name of ['tsc', 'native']) rmSync(join(root, `build/${name}.tsbuildinfo`), { force: true });
   const started = performance.now();
   const tsc = join(root, 'node_modules/typescript/bin/tsc');
   const { code, output } = await new Promise((resolve) => {
-    const child = spawn(process.execPath, [tsc, '-p', 'tsconfig.build.json'], {
+    const child = spawn(process.execPath, [tsc, '-b', 'tsconfig.build.json'], {
       cwd: root,
       stdio: ['ignore', 'pipe', 'pipe'],
     });

@@ -4,9 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-// @ts-expect-error: plain JavaScript
 import { readFacts } from '../examples/browser/metadata.js';
-// @ts-expect-error: plain JavaScript
 import { serve } from '../examples/browser/serve.mjs';
 import { normalizeImages } from '../src/augment/index.ts';
 import { loadCifar } from '../src/data/cifar.ts';

@@ -12,7 +12,7 @@ import type { Features } from '../src/models/index.ts';
 import { buffer, type Module, parameter } from '../src/nn/index.ts';
 import { type DType, grad, type Tensor, tensor, tidy } from '../src/torch/index.ts';
 import { filler, fillerTensor, fillModule } from './filler.ts';
-import { sharedPath } from './shared.ts';
+import { goldenPath } from './shared.ts';
 import { gradcheck } from './torch.ts';
 
 export type Pair = 'same' | 'cross';
@@ -24,11 +24,8 @@ export const referenceTaps = {
   cross: [[16, 32, 32], [32, 32, 32], [64, 16, 16], [128, 8, 8], [128]],
 };
 
-/** A file of reference values, or undefined where there is none. */
-export function golden<T>(name: string): T | undefined {
-  const path = sharedPath(`golden/${name}`);
-  return path === undefined ? undefined : (JSON.parse(readFileSync(path, 'utf8')) as T);
-}
+/** A file of reference values. */
+export const golden = <T>(name: string): T => JSON.parse(readFileSync(goldenPath(name), 'utf8'));
 
 export const labelsOf = (classes: number, batch: number): Tensor =>
   tensor(

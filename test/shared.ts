@@ -4,7 +4,10 @@ import { fileURLToPath } from 'node:url';
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), '..');
 
-/** A file of the reference material kept beside a checkout (golden values, data, checkpoints); undefined where it is absent. */
+/** A file of test/fixtures/golden: what the reference implementations compute. */
+export const goldenPath = (name: string): string => join(root, 'test/fixtures/golden', name);
+
+/** A file of the reference material kept beside a checkout (data, checkpoints); undefined where it is absent. */
 export function sharedPath(name: string): string | undefined {
   const path = join(process.env.THRIVE_SHARED ?? join(root, '..', 'shared'), name);
   return existsSync(path) ? path : undefined;

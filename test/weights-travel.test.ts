@@ -14,7 +14,7 @@ import { saveNetwork } from '../src/train/checkpoint.ts';
 import { toStored } from '../src/train/weights.ts';
 import { fillModule } from './filler.ts';
 import { pythonWithTorch, runPython } from './fixtures/formats/python.ts';
-import { because, sharedPath } from './shared.ts';
+import { because, goldenPath } from './shared.ts';
 
 /** One of each family, or two where names differ within it. */
 const families = [
@@ -137,7 +137,6 @@ async function expectLoads({ path, model }: Job, expected: Listing): Promise<voi
 }
 
 describe('what PyTorch wrote', () => {
-  const golden = sharedPath('golden/models.json');
   const wrappers: [prefix: string, key: string | null][] = [
     ['', null],
     ['module.', null],
@@ -151,8 +150,8 @@ describe('what PyTorch wrote', () => {
     `loads, every family, under every usual key, with and without module.${noTorch}`,
     { timeout: 120_000 },
     async () => {
-      // The reference's own names where they are at hand; else ours, which golden.test.ts holds against them.
-      const reference = golden ? JSON.parse(readFileSync(golden, 'utf8')) : {};
+      // The reference's own names where it has the network; else ours.
+      const reference = JSON.parse(readFileSync(goldenPath('models.json'), 'utf8'));
       const jobs = families.map((model, i): Job => {
         using own = createEmptyModel(model, { classes: 10 });
         const shapes = new Map([...own.stateDict()].map(([name, tensor]) => [name, tensor.shape]));

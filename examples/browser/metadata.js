@@ -7,7 +7,7 @@ function* fields(bytes) {
   const varint = () => {
     let value = 0;
     for (let scale = 1; at < bytes.length; scale *= 128) {
-      const byte = bytes[at++];
+      const byte = bytes[at++] ?? 0;
       value += (byte & 127) * scale;
       if (byte < 128) return value;
     }

@@ -8,6 +8,7 @@ import { fileURLToPath } from 'node:url';
 
 const here = dirname(fileURLToPath(import.meta.url));
 const runtime = dirname(createRequire(import.meta.url).resolve('onnxruntime-web'));
+/** @type {Record<string, string>} */
 const types = {
   '.html': 'text/html; charset=utf-8',
   '.css': 'text/css; charset=utf-8',
@@ -17,7 +18,12 @@ const types = {
 };
 const pages = new Set(['index.html', 'style.css', 'app.js', 'metadata.js', 'image.js']);
 
-/** The file behind an address, or undefined. Only names known here and plain names in the runtime's folder. */
+/**
+ * The file behind an address, or undefined. Only names known here and plain names in the runtime's folder.
+ *
+ * @param {string} address
+ * @param {string} model
+ */
 function fileOf(address, model) {
   // No base address: `//` would be a host without a name, which URL refuses by throwing.
   const path = address.replace(/[?#].*$/, '').replace(/^\//, '') || 'index.html';
@@ -27,7 +33,12 @@ function fileOf(address, model) {
   return name && join(runtime, name);
 }
 
-/** Serve on this machine alone; resolves to the server when it listens. Port 0 takes any that is free. */
+/**
+ * Serve on this machine alone; resolves to the server when it listens. Port 0 takes any that is free.
+ *
+ * @param {string} model
+ * @returns {Promise<import('node:http').Server>}
+ */
 export function serve(model, port = 0) {
   const server = createServer(({ url = '/' }, response) => {
     const file = fileOf(url, model);
@@ -54,5 +65,6 @@ if (argv[1] && resolve(argv[1]) === fileURLToPath(import.meta.url)) {
     process.exit(2);
   }
   const server = await serve(model, Number(port));
-  console.log(`http://localhost:${server.address().port}`);
+  const address = server.address();
+  console.log(`http://localhost:${address && typeof address === 'object' ? address.port : port}`);
 }

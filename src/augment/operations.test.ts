@@ -3,7 +3,7 @@ import { crc32 } from 'node:zlib';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { uniformFiller } from '../../test/filler.ts';
-import { because, sharedPath } from '../../test/shared.ts';
+import { goldenPath } from '../../test/shared.ts';
 import { expectNoLeak } from '../../test/torch.ts';
 import { getNumThreads, setNumThreads, type Tensor, tensor, tidy } from '../torch/index.ts';
 import { autoAugmentPolicies } from './autoaugment-policies.ts';
@@ -104,15 +104,14 @@ describe('against torchvision 0.14.1', () => {
     expect(got).toEqual(fixture.policies[name].flat());
   });
 
-  const golden = sharedPath('golden/autoaugment.json');
-  test.skipIf(!golden)(`the golden image, policies and magnitudes${because(golden, 'golden/autoaugment.json')}`, () => {
+  test('the golden image, policies and magnitudes', () => {
     const reference: {
       image_b64: string;
       ops: { op: Operation; magnitude: number; out_b64: string }[];
       policy_cifar10: unknown;
       policy_imagenet: unknown;
       augmentation_space_10_bins_32px: Record<Operation, { magnitudes: number[] | number; signed: boolean }>;
-    } = JSON.parse(readFileSync(golden!, 'utf8'));
+    } = JSON.parse(readFileSync(goldenPath('autoaugment.json'), 'utf8'));
     const bytes = Uint8Array.from(Buffer.from(reference.image_b64, 'base64'));
     const lists = reference.ops.map(({ op, magnitude }) => [{ operation: op, magnitude }]);
     expect(lists.length).toBe(14);

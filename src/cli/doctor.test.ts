@@ -50,8 +50,8 @@ vi.mock('../torch/cpu.ts', async (original) => {
       fake.bf16 === undefined ? cpu.bf16Support() : { fast: fake.bf16, reason: fake.bf16 ? 'fast' : 'slow' },
   };
 });
-vi.mock('../../native/locate.mjs', async (original) => {
-  const locate = await original<typeof import('../../native/locate.mjs')>();
+vi.mock('../../native/build/locate.mjs', async (original) => {
+  const locate = await original<typeof import('../../native/build/locate.mjs')>();
   return {
     ...locate,
     locateLibtorch: () =>
@@ -61,8 +61,8 @@ vi.mock('../../native/locate.mjs', async (original) => {
     usesReferenceBlas: () => fake.referenceBlas ?? locate.usesReferenceBlas(),
   };
 });
-vi.mock('../../native/compiler.mjs', async (original) => {
-  const compiler = await original<typeof import('../../native/compiler.mjs')>();
+vi.mock('../../native/build/compiler.mjs', async (original) => {
+  const compiler = await original<typeof import('../../native/build/compiler.mjs')>();
   return {
     ...compiler,
     locateCompiler: () =>
@@ -71,8 +71,8 @@ vi.mock('../../native/compiler.mjs', async (original) => {
         : compiler.locateCompiler(),
   };
 });
-vi.mock('../../native/current.mjs', async (original) => {
-  const current = await original<typeof import('../../native/current.mjs')>();
+vi.mock('../../native/build/current.mjs', async (original) => {
+  const current = await original<typeof import('../../native/build/current.mjs')>();
   return { ...current, currentBuild: (dir?: string) => (fake.built === false ? undefined : current.currentBuild(dir)) };
 });
 

@@ -1,9 +1,9 @@
 /** @file The checks of `thrive doctor`. */
 import { existsSync, readFileSync, statfsSync } from 'node:fs';
 import { freemem, totalmem } from 'node:os';
-import { locateCompiler } from '../../native/compiler.mjs';
-import { currentBuild, describeLibtorch } from '../../native/current.mjs';
-import { describeAttempts, locateLibtorch, usesReferenceBlas } from '../../native/locate.mjs';
+import { locateCompiler } from '../../native/build/compiler.mjs';
+import { currentBuild, describeLibtorch } from '../../native/build/current.mjs';
+import { describeAttempts, locateLibtorch, usesReferenceBlas } from '../../native/build/locate.mjs';
 import { errorMessage, UserError } from '../base/errors.ts';
 import { DATASETS } from '../data/index.ts';
 import { crossEntropy } from '../distill/kl.ts';

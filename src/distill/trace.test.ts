@@ -1,8 +1,8 @@
-/** @file Whole distillation steps against the reference's on real images: ../shared/golden/trace.json. */
+/** @file Whole distillation steps against the reference's on real images: test/fixtures/golden/trace.json. */
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { fillModule } from '../../test/filler.ts';
-import { because, dataDir, sharedPath } from '../../test/shared.ts';
+import { because, dataDir, goldenPath } from '../../test/shared.ts';
 import { normalizeImages } from '../augment/index.ts';
 import { toTensorSet } from '../data/batches.ts';
 import { datasetInfo, type ImageSet, loadDataset, subset } from '../data/index.ts';
@@ -26,9 +26,7 @@ interface Trace {
   eval_ce_first_64: number;
 }
 
-const golden = sharedPath('golden/trace.json');
 const dir = dataDir();
-const present = golden && dir;
 const info = datasetInfo('cifar100');
 const normalization = { mean: info.mean, std: info.std };
 
@@ -45,12 +43,12 @@ function mix(x: Tensor, [y0, y1, x0, x1]: Trace['box_y0_y1_x0_x1'], shift: numbe
   return out;
 }
 
-const train: ImageSet | null = present ? await loadDataset('cifar100', { split: 'train', dir }) : null;
+const train: ImageSet | null = dir ? await loadDataset('cifar100', { split: 'train', dir }) : null;
 
 describe('whole steps equal the reference implementation', () => {
-  const traces = present ? (JSON.parse(readFileSync(golden, 'utf8')) as Trace[]) : [];
+  const traces = dir ? (JSON.parse(readFileSync(goldenPath('trace.json'), 'utf8')) as Trace[]) : [];
 
-  test.skipIf(!present)(`trace.json is there${because(present, 'golden/trace.json or CIFAR-100')}`, () => {
+  test.skipIf(!dir)(`trace.json is there${because(dir, 'CIFAR-100')}`, () => {
     expect(traces.length).toBeGreaterThan(0);
   });
 

@@ -1,8 +1,8 @@
-/** The reference implementations' values, kept beside a checkout. values.test.ts has a set of its own that is always there. */
+/** The reference implementations' values: test/fixtures/golden. values.test.ts has a set of its own. */
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { fillerTensor, fillModule } from '../../test/filler.ts';
-import { because, sharedPath } from '../../test/shared.ts';
+import { goldenPath } from '../../test/shared.ts';
 import { expectNoLeak } from '../../test/torch.ts';
 import { noGrad, ops, tensor, tidy } from '../torch/index.ts';
 import { createEmptyModel, modelNames, modelTable } from './index.ts';
@@ -21,16 +21,14 @@ interface Golden {
   train_running_mean_l2?: Record<string, number>;
 }
 
-const file = sharedPath('golden/models.json');
-const golden: Record<string, Golden> = file ? JSON.parse(readFileSync(file, 'utf8')) : {};
-const why = because(file, '../shared/golden/models.json');
+const golden: Record<string, Golden> = JSON.parse(readFileSync(goldenPath('models.json'), 'utf8'));
 
-test.skipIf(!file)(`every architecture of the golden values is here${why}`, () => {
+test('every architecture of the golden values is here', () => {
   expect(Object.keys(golden)).toHaveLength(22);
   for (const name of Object.keys(golden)) expect(modelNames).toContain(name);
 });
 
-test.skipIf(!file)(`names, shapes, parameters, multiply-adds and taps of all of them${why}`, () => {
+test('names, shapes, parameters, multiply-adds and taps of all of them', () => {
   for (const row of modelTable(32, 100, Object.keys(golden))) {
     const expected = golden[row.name]!;
     expect(row.parameters, row.name).toBe(expected.params);
@@ -43,7 +41,7 @@ test.skipIf(!file)(`names, shapes, parameters, multiply-adds and taps of all of 
 
 const withValues = Object.entries(golden).filter(([, entry]) => entry.eval_logits_0_5);
 
-describe.skipIf(!file)(`values${why}`, () => {
+describe('values', () => {
   test('are there for ten', () => expect(withValues).toHaveLength(10));
 
   describe.each(withValues)('%s', (name, expected) => {

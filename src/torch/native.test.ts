@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
-import { type BuildInfo, currentBuild } from '../../native/current.mjs';
+import { type BuildInfo, currentBuild } from '../../native/build/current.mjs';
 import { UserError } from '../base/errors.ts';
 import { type LoadOptions, loadAddon, native } from './native.ts';
 

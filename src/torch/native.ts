@@ -1,8 +1,14 @@
 import { existsSync, realpathSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join, relative } from 'node:path';
-import { type BuildInfo, buildDirOf, currentBuild, describeLibtorch, packageRoot } from '../../native/current.mjs';
-import { diagnoseLoad } from '../../native/diagnose.mjs';
+import {
+  type BuildInfo,
+  buildDirOf,
+  currentBuild,
+  describeLibtorch,
+  packageRoot,
+} from '../../native/build/current.mjs';
+import { diagnoseLoad } from '../../native/build/diagnose.mjs';
 import { errorMessage, UserError } from '../base/errors.ts';
 import type { NativeAddon } from './native-types.ts';
 

@@ -87,7 +87,7 @@ describe('the engine', () => {
   test('belongs to one thread: another thread is told so', async () => {
     version();
     const build = nativeBuild()!;
-    const path = (await import('../../native/current.mjs')).buildDirOf();
+    const path = (await import('../../native/build/current.mjs')).buildDirOf();
     const worker = new Worker(
       `const { parentPort, workerData } = require('node:worker_threads');
        try { require(workerData); parentPort.postMessage('loaded'); } catch (error) { parentPort.postMessage(error.message); }`,

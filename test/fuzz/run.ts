@@ -4,7 +4,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { buildDirOf, currentBuild } from '../../native/current.mjs';
+import { buildDirOf, currentBuild } from '../../native/build/current.mjs';
 
 export interface FuzzTask {
   /** An operator's full name. */

@@ -4,11 +4,11 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
 import { describe, expect, test } from 'vitest';
-import { BuildError, build, chooseLibtorch, smokeTest } from '../../native/build.mjs';
-import { locateCompiler } from '../../native/compiler.mjs';
-import { currentBuild, packageRoot } from '../../native/current.mjs';
-import { locateLibtorch } from '../../native/locate.mjs';
-import { sourcesIn } from '../../native/sources.mjs';
+import { BuildError, build, chooseLibtorch, smokeTest } from '../../native/build/build.mjs';
+import { locateCompiler } from '../../native/build/compiler.mjs';
+import { currentBuild, packageRoot } from '../../native/build/current.mjs';
+import { locateLibtorch } from '../../native/build/locate.mjs';
+import { sourcesIn } from '../../native/build/sources.mjs';
 import { libtorchFiles, tree } from './trees.ts';
 
 const { libtorch } = locateLibtorch();
@@ -136,7 +136,7 @@ describe.skipIf(!able)(`building${why}`, () => {
   test('two processes at once: one builds, both end with a whole addon', async () => {
     const { options } = project();
     const script = `
-      const { build } = await import(${JSON.stringify(pathToFileURL(join(packageRoot, 'native/build.mjs')).href)});
+      const { build } = await import(${JSON.stringify(pathToFileURL(join(packageRoot, 'native/build/build.mjs')).href)});
       const { built, info } = await build({ ...${JSON.stringify(options)}, log() {} });
       console.log(JSON.stringify({ built, key: info.key }));`;
     const run = () => promisify(execFile)(process.execPath, ['--input-type=module', '-e', script]);

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { type Compiler, compileFlags, identify, linkFlags, locateCompiler } from '../../native/compiler.mjs';
-import type { Libtorch, Run } from '../../native/locate.mjs';
+import { type Compiler, compileFlags, identify, linkFlags, locateCompiler } from '../../native/build/compiler.mjs';
+import type { Libtorch, Run } from '../../native/build/locate.mjs';
 
 const gcc = (major: number) => `#define __GNUC__ ${major}\n#define __GNUC_MINOR__ 2\n#define __GNUC_PATCHLEVEL__ 0\n`;
 // clang calls itself GCC 4.2.1 as well.

@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { diagnoseCompile, diagnoseLoad, firstErrors } from '../../native/diagnose.mjs';
+import { diagnoseCompile, diagnoseLoad, firstErrors } from '../../native/build/diagnose.mjs';
 import { tree } from './trees.ts';
 
 const hasCompiler = spawnSync('g++', ['--version']).status === 0;

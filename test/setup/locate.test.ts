@@ -2,8 +2,8 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { cxx11AbiOf, cxxStandardOf, neededLibraries } from '../../native/inspect.mjs';
-import { describeAttempts, locateLibtorch, type Run, usesReferenceBlas } from '../../native/locate.mjs';
+import { cxx11AbiOf, cxxStandardOf, neededLibraries } from '../../native/build/inspect.mjs';
+import { describeAttempts, locateLibtorch, type Run, usesReferenceBlas } from '../../native/build/locate.mjs';
 import { libtorchFiles, newStringSymbol, oldStringSymbol, tree } from './trees.ts';
 
 const nothing: Run = () => ({ status: null, stdout: '', error: 'spawn python3 ENOENT' });

@@ -2,8 +2,8 @@ import { spawnSync } from 'node:child_process';
 import { readFileSync, readlinkSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { packageRoot } from '../../native/current.mjs';
-import { withLock } from '../../native/lock.mjs';
+import { packageRoot } from '../../native/build/current.mjs';
+import { withLock } from '../../native/build/lock.mjs';
 import { packagesAreCurrent } from '../../scripts/packages.mjs';
 import { compileTypeScript, linkCommand, typescriptState } from '../../scripts/typescript.mjs';
 import { tree } from './trees.ts';
@@ -47,6 +47,8 @@ describe('TypeScript', () => {
       'src/b.test.ts': 'this is not compiled',
       'tsconfig.json': readFileSync(join(packageRoot, 'tsconfig.json'), 'utf8'),
       'tsconfig.build.json': readFileSync(join(packageRoot, 'tsconfig.build.json'), 'utf8'),
+      'native/build/tsconfig.json': readFileSync(join(packageRoot, 'native/build/tsconfig.json'), 'utf8'),
+      'native/build/tool.mjs': 'export const tool = 1;\n',
       'package.json': '{"type": "module", "bin": {"thrive": "dist/a.js"}}',
       node_modules: `-> ${join(packageRoot, 'node_modules')}`,
     });

@@ -5,9 +5,47 @@ import { existsSync, realpathSync } from 'node:fs';
 import { basename, dirname, isAbsolute, join, resolve } from 'node:path';
 import { inspect, isFolder, librarySuffix } from './inspect.mjs';
 
-/** @typedef {import('./locate.mjs').Libtorch} Libtorch */
-/** @typedef {import('./locate.mjs').Attempt} Attempt */
-/** @typedef {import('./locate.mjs').LocateOptions} LocateOptions */
+/**
+ * A libtorch that can be built against: headers and libraries are both there.
+ *
+ * @typedef {object} Libtorch
+ * @property {'LIBTORCH' | 'LIBTORCH_USE_PYTORCH' | 'system'} source How it was found.
+ * @property {string} root The folder that holds `include` and `lib`.
+ * @property {string | undefined} version As it calls itself: `2.5.1`, `2.5.1+cu124`.
+ * @property {string[]} includeDirs
+ * @property {string} libDir
+ * @property {string[]} libraries Paths to link: torch_cpu, c10.
+ * @property {string[]} cudaLibraries Paths to link where present: torch_cuda, c10_cuda. Nothing refers to their symbols, so
+ *   `--no-as-needed`.
+ * @property {boolean} cuda
+ * @property {string | undefined} openmp The OpenMP runtime shipped beside the libraries; the system's is used where there is
+ *   none.
+ * @property {boolean} usesOpenmp at::parallel_for is inline code with OpenMP pragmas.
+ * @property {0 | 1 | undefined} cxx11Abi libstdc++'s string layout, `_GLIBCXX_USE_CXX11_ABI`; undefined where it does not
+ *   apply or was not seen.
+ * @property {17 | 20 | 23} cxxStandard The C++ standard its headers ask for.
+ * @property {string} identity Changes when the installed files do.
+ */
+
+/**
+ * A place that was looked at and why it would not do.
+ *
+ * @typedef {{ source: Libtorch['source'], where: string, reason: string }} Attempt
+ */
+
+/**
+ * @typedef {(command: string, args: string[], env?: Record<string, string | undefined>)
+ *   => { status: number | null, stdout: string, error: string | undefined }} Run
+ */
+
+/**
+ * @typedef {object} LocateOptions
+ * @property {Record<string, string | undefined>} [env]
+ * @property {NodeJS.Platform} [platform]
+ * @property {string} [arch]
+ * @property {string} [root] Stands for `/` when looking for a system libtorch.
+ * @property {Run} [run]
+ */
 
 /** @type {Record<string, string>} */
 const triplets = {

@@ -1,5 +1,5 @@
 // Compiles native/*.cc against the libtorch that is found, without node-gyp: a machine with Node.js and a C++ compiler is
-// enough. `node native/build.mjs [--force] [--quiet]`
+// enough. `node native/build/build.mjs [--force] [--quiet]`
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, utimesSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join, resolve } from 'node:path';
@@ -12,7 +12,15 @@ import { withLock } from './lock.mjs';
 import { hashOf, sourcesIn } from './sources.mjs';
 
 /** @typedef {import('./current.mjs').BuildInfo} BuildInfo */
-/** @typedef {import('./build.mjs').BuildOptions} BuildOptions */
+
+/**
+ * @typedef {object} BuildOptions
+ * @property {boolean} [force] Compile everything again.
+ * @property {(line: string) => void} [log]
+ * @property {string} [sourceDir]
+ * @property {string} [buildDir]
+ * @property {NodeJS.ProcessEnv} [env]
+ */
 
 export { BuildError, smokeTest } from './compile.mjs';
 

@@ -1,6 +1,13 @@
 // From what a compiler or a dynamic loader prints to the likely cause and what to do. Shared by the build and the loader.
 
-/** @typedef {import('./diagnose.mjs').Diagnosis} Diagnosis */
+/**
+ * The likely cause of a failure and one line of what to do.
+ *
+ * @typedef {object} Diagnosis
+ * @property {string} cause
+ * @property {string} remedy
+ * @property {string} [missingLibrary] The shared library that was not found, if that was it.
+ */
 
 /**
  * The lines of a compiler's output that matter: from the first error on, without the tower of template instantiations.

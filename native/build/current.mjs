@@ -3,9 +3,35 @@ import { readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-/** @typedef {import('./current.mjs').BuildInfo} BuildInfo */
+/** @typedef {import('./locate.mjs').Libtorch} Libtorch */
+/** @typedef {Pick<Libtorch, 'version' | 'root' | 'source' | 'cuda'>} Describable */
 
-export const packageRoot = resolve(dirname(fileURLToPath(import.meta.url)), '..');
+/**
+ * The libtorch of a build, with the version that the loaded library reports, and whether CUDA's libraries were linked: not
+ * where they are installed but could not be loaded.
+ *
+ * @typedef {Pick<Libtorch, 'source' | 'root' | 'libDir' | 'version' | 'identity' | 'cxx11Abi'>
+ *   & { loaded: string, cuda: boolean }} BuiltAgainst
+ */
+
+/**
+ * What a build was made of: current.json of the build folder.
+ *
+ * @typedef {object} BuildInfo
+ * @property {string} key Folder of this build under the build folder.
+ * @property {string} addon The addon, relative to the build folder.
+ * @property {string} sourceHash Of native/*.cc and the headers they include.
+ * @property {BuiltAgainst} libtorch
+ * @property {{ command: string, kind: string, version: string }} compiler
+ * @property {string} nodeApi Version of node-api-headers.
+ * @property {string[]} flags
+ * @property {string[]} linkFlags
+ * @property {number} seconds
+ * @property {string} note Something the person should know, or empty.
+ */
+
+/** Root of the package: the folder with package.json. */
+export const packageRoot = resolve(dirname(fileURLToPath(import.meta.url)), '../..');
 
 /**
  * Where builds are kept: THRIVE_BUILD_DIR, or `build/` of the package.
@@ -44,7 +70,7 @@ export function currentBuild(buildDir = buildDirOf()) {
 /**
  * `libtorch 2.5.1 in /opt/libtorch (LIBTORCH, CUDA)`.
  *
- * @param {import('./current.mjs').Describable} libtorch
+ * @param {Describable} libtorch
  */
 export function describeLibtorch({ version, root, source, cuda }) {
   return `libtorch ${version ?? '(version unknown)'} in ${root} (${source}${cuda ? ', CUDA' : ''})`;

@@ -3,9 +3,24 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { runCommand } from './locate.mjs';
 
-/** @typedef {import('./compiler.mjs').Compiler} Compiler */
 /** @typedef {import('./locate.mjs').Attempt} Attempt */
 /** @typedef {import('./locate.mjs').Libtorch} Libtorch */
+
+/**
+ * @typedef {object} Compiler
+ * @property {string} command
+ * @property {string[]} args Arguments that belong to the command: CXX may be `ccache g++`.
+ * @property {'gcc' | 'clang' | 'apple-clang'} kind
+ * @property {string} version
+ */
+
+/**
+ * @typedef {object} CompilerOptions
+ * @property {Record<string, string | undefined>} [env]
+ * @property {NodeJS.Platform} [platform]
+ * @property {17 | 20 | 23} [standard] The C++ standard it must speak: `Libtorch.cxxStandard`.
+ * @property {import('./locate.mjs').Run} [run]
+ */
 
 // libtorch 2.x itself asks for GCC 9.3; C++20's concepts and <bit> came with GCC 10 and clang 12, to Apple's in 13.
 /** @type {Record<number, Record<Compiler['kind'], number>>} */
@@ -37,7 +52,7 @@ export function identify(macros) {
 /**
  * Find a compiler for a C++ standard: `CXX` (obeyed, or an error), else g++, clang++, c++ (clang++ first on macOS).
  *
- * @param {import('./compiler.mjs').CompilerOptions} [options]
+ * @param {CompilerOptions} [options]
  * @returns {{ compiler: Compiler | undefined, tried: { where: string, reason: string }[] }}
  */
 export function locateCompiler({
