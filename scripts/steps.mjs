@@ -7,6 +7,7 @@ import { buildDirOf, packageRoot } from '../native/build/current.mjs';
 import { describeAttempts, usesReferenceBlas } from '../native/build/locate.mjs';
 import { withLock } from '../native/build/lock.mjs';
 import { aptInstall } from './apt.mjs';
+import { buildDashboard } from './dashboard.mjs';
 import { describeMachine, instructions, planInstall } from './machine.mjs';
 import { installPackages, packagesAreCurrent } from './packages.mjs';
 import { compileTypeScript, linkCommand } from './typescript.mjs';
@@ -62,6 +63,7 @@ async function steps({ force, mayInstall, log }) {
   if (info.note) log(`note: libtorch was linked ${info.note}`);
   if (checkout) {
     if (await compileTypeScript(packageRoot, { force, log })) did.push('typescript');
+    if (await buildDashboard(packageRoot, { force, log })) did.push('dashboard');
     linkCommand(packageRoot);
   }
   return did;

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { spread } from './spread.ts';
-import { studentP, welch } from './student-t.ts';
+import { meanDifference, studentP, studentQuantile, welch } from './student-t.ts';
 
 test.each([0.01, 0.3, 1, 2.5, 12, 300])('closed forms of one, two and four degrees of freedom, t = %d', (t) => {
   const close = (got: number, expected: number): void => expect(Math.abs(got / expected - 1)).toBeLessThan(1e-10);
@@ -44,4 +44,25 @@ test("R's t.test(extra ~ group, data = sleep): t = -1.8608, df = 17.776, p-value
 test('not defined for one value, nor without any spread', () => {
   expect(welch(spread([1]), spread([1, 2]))).toBeNull();
   expect(welch(spread([1, 1]), spread([2, 2]))).toBeNull();
+});
+
+test('quantiles as tables of the t distribution have them', () => {
+  for (const [freedom, t] of [
+    [1, 12.706205],
+    [2, 4.302653],
+    [5, 2.570582],
+    [30, 2.042272],
+  ] as const) {
+    expect(studentQuantile(0.05, freedom)).toBeCloseTo(t, 5);
+  }
+});
+
+test("R's t.test(extra ~ group, data = sleep): 95 percent confidence interval -3.3654832 0.2054832", () => {
+  const a = spread([0.7, -1.6, -0.2, -1.2, -0.1, 3.4, 3.7, 0.8, 0, 2]);
+  const b = spread([1.9, 0.8, 1.1, 0.1, -0.1, 4.4, 5.5, 1.6, 4.6, 3.4]);
+  const { low, high, difference } = meanDifference(a, b)!;
+  expect(low).toBeCloseTo(-3.3654832, 6);
+  expect(high).toBeCloseTo(0.2054832, 6);
+  expect(difference).toBeCloseTo(-1.58, 10);
+  expect(meanDifference(spread([1]), b)).toBeNull();
 });

@@ -43,6 +43,18 @@ function incompleteBeta(x: number, a: number, b: number): number {
 export const studentP = (t: number, freedom: number): number =>
   incompleteBeta(freedom / (freedom + t * t), freedom / 2, 0.5);
 
+/** The t that is exceeded, to either side, with probability `p`: by bisection of `studentP`. */
+export function studentQuantile(p: number, freedom: number): number {
+  let [low, high] = [0, 1];
+  while (studentP(high, freedom) > p && high < 1e9) high *= 2;
+  for (let i = 0; i < 80; i++) {
+    const middle = (low + high) / 2;
+    if (studentP(middle, freedom) > p) low = middle;
+    else high = middle;
+  }
+  return (low + high) / 2;
+}
+
 /** Welch's test of two means whose spreads may differ (B. L. Welch, 1947; Satterthwaite's degrees of freedom). */
 export interface Welch {
   t: number;
@@ -60,4 +72,16 @@ export function welch(a: Spread, b: Spread): Welch | null {
   const t = (a.mean - b.mean) / Math.sqrt(variance);
   const freedom = variance ** 2 / (va ** 2 / (a.n - 1) + vb ** 2 / (b.n - 1));
   return { t, freedom, p: studentP(t, freedom) };
+}
+
+/** Mean of the first minus mean of the second, with its 95 % interval; null where the test is not defined. */
+export function meanDifference(
+  a: Spread,
+  b: Spread,
+): { difference: number; low: number; high: number; p: number } | null {
+  const tested = welch(a, b);
+  if (!tested) return null;
+  const difference = a.mean - b.mean;
+  const width = studentQuantile(0.05, tested.freedom) * Math.sqrt((a.std ?? 0) ** 2 / a.n + (b.std ?? 0) ** 2 / b.n);
+  return { difference, low: difference - width, high: difference + width, p: tested.p };
 }

@@ -13,6 +13,7 @@ import { registerImport } from './commands/import.ts';
 import { registerModels } from './commands/models.ts';
 import { registerQuickstart } from './commands/quickstart.ts';
 import { registerScore } from './commands/score.ts';
+import { registerServe } from './commands/serve.ts';
 import { registerShowAugment } from './commands/show-augment.ts';
 import { registerDistill, registerTrain } from './commands/train.ts';
 import { exitCodes, reportError } from './output.ts';
@@ -44,6 +45,7 @@ Examples:
     registerShowAugment,
     registerImport,
     registerCompare,
+    registerServe,
     registerExport,
     registerModels,
     registerBench,

@@ -24,6 +24,8 @@ export interface EvaluateCheckpointOptions {
   precision?: Precision;
   threads?: number;
   onProgress?: (done: number, total: number) => void;
+  /** Each batch's logits and labels, as `evaluate` gives them. */
+  onLogits?: (first: number, logits: Float32Array, labels: Int32Array) => void;
   /** What the person should know beside the numbers. */
   onNote?: (text: string) => void;
 }
@@ -76,6 +78,7 @@ export async function evaluateCheckpoint(
       channelsLast,
       ...(options.batchSize ? { batchSize: options.batchSize } : {}),
       ...(options.onProgress ? { onProgress: options.onProgress } : {}),
+      ...(options.onLogits ? { onLogits: options.onLogits } : {}),
     });
     if (!Number.isFinite(measured.loss)) {
       throw new UserError(

@@ -95,3 +95,15 @@ export function lockRun(folder: string): () => void {
     takeAway(path, owner);
   }
 }
+
+/**
+ * Who a run folder's lock says is at work there: `alive` on this machine, `dead` (killed: the lock was left), or on `elsewhere`,
+ * another machine, of which nothing can be known. Null without a lock. `text` is what the lock file holds.
+ */
+export function lockOwner(text: string | null): { pid: number; state: 'alive' | 'dead' | 'elsewhere' } | null {
+  if (text === null) return null;
+  const pid = Number.parseInt(text, 10);
+  if (!(pid > 0 && pid < 2 ** 31)) return null;
+  if (text.slice(text.lastIndexOf(' ') + 1) !== hostname()) return { pid, state: 'elsewhere' };
+  return { pid, state: isRunning(pid) && text === identity(pid) ? 'alive' : 'dead' };
+}

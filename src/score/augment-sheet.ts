@@ -26,6 +26,8 @@ export interface AugmentSheetOptions extends JudgeOptions {
   teacher?: CheckpointOptions | undefined;
   /** Images: the batch that the views are made of. Default 8, or as many as there are. */
   count?: number | undefined;
+  /** Also ask the teacher what it sees in every image, as in a page that shows them one by one. */
+  opinions?: boolean | undefined;
   /** Pixels on the sheet for each pixel of an image. Default 3. */
   scale?: number | undefined;
 }
@@ -49,6 +51,14 @@ export interface AugmentSheet {
   images: { index: number; label: string }[];
   views: SheetView[];
   leftOut: { scheme: string; reason: string }[];
+  /** The teacher's three likeliest classes for each image, as the bands have them; empty where it was not asked. */
+  opinions: Opinion[][][][];
+}
+
+export interface Opinion {
+  label: string;
+  /** Probability at temperature 1. */
+  share: number;
 }
 
 /** What each criterion's numbers are, for the sheet. */
@@ -71,6 +81,18 @@ function toPlanes(images: Tensor, mean: readonly number[], std: readonly number[
   });
   const size = channels * height * width;
   return Array.from({ length: count }, (_, i) => bytes.slice(i * size, (i + 1) * size));
+}
+
+/** The three likeliest classes of each row of logits. */
+function topThree(logits: Float32Array, classes: number, names: readonly string[]): Opinion[][] {
+  return Array.from({ length: logits.length / classes }, (_, row) => {
+    const own = logits.subarray(row * classes, (row + 1) * classes);
+    const largest = own.reduce((most, value) => Math.max(most, value), Number.NEGATIVE_INFINITY);
+    const total = own.reduce((sum, value) => sum + Math.exp(value - largest), 0);
+    return Array.from(own, (value, c) => ({ label: names[c] ?? String(c), share: Math.exp(value - largest) / total }))
+      .sort((a, b) => b.share - a.share)
+      .slice(0, 3);
+  });
 }
 
 function checkCount(name: string, value: number, least: number, most: number): void {
@@ -105,7 +127,7 @@ export async function augmentSheet(options: AugmentSheetOptions): Promise<Augmen
   }
   const needs = (who: 'teacher' | 'student'): boolean =>
     specs.some(({ pick }) => pick && criterionNeeds(pick.criterion)[who]);
-  if (teacher && !needs('teacher')) {
+  if (teacher && !options.opinions && !needs('teacher')) {
     throw new UserError('--teacher: no augmentation is picked by what a teacher says', {
       hint: 'leave it out, or pick by teacher-entropy, kl or dissimilarity',
     });
@@ -130,6 +152,7 @@ export async function augmentSheet(options: AugmentSheetOptions): Promise<Augmen
       images.map((data) => ({ data, width: chosen.width, height: chosen.height }));
     const size = 3 * chosen.height * chosen.width;
     const views: SheetView[] = [];
+    const opinions: Opinion[][][][] = [];
     const bands: Band[] = [
       {
         title: 'original',
@@ -150,7 +173,12 @@ export async function augmentSheet(options: AugmentSheetOptions): Promise<Augmen
         const x = normalizeImages(images, normalization, channelsLast);
         const planes = (images: Tensor): Cell[] => cells(toPlanes(images, normalization.mean, normalization.std));
         bands.push({ title: 'x', note: 'after the standard augmentation', rows: [planes(x)] });
-        const asked = needs('teacher') ? (judges.teacher(x).data() as Float32Array) : null;
+        const asks = teacher !== undefined && options.opinions === true;
+        const say = (logits: Float32Array | null): Opinion[][] =>
+          asks && logits ? topThree(logits, judges.classes, info.classNames) : [];
+        const asked = asks || needs('teacher') ? (judges.teacher(x).data() as Float32Array) : null;
+        opinions.push([[]], [say(asked)]);
+        const whole = (round: number): Int32Array => Int32Array.from({ length: count }, (_, i) => round * count + i);
         const batch: ViewBatch = {
           view: { images, x, normalization, channelsLast },
           teacher: asked ?? new Float32Array(count * judges.classes),
@@ -168,6 +196,7 @@ export async function augmentSheet(options: AugmentSheetOptions): Promise<Augmen
           if (!pick) {
             views.push({ ...spec, scores: null, picked: null });
             bands.push({ title: viewName(spec), rows: [planes(pool.view(0))] });
+            opinions.push([say(asks ? pool.plainLogits() : null)]);
             continue;
           }
           const { indices, scores } = pool.pick(pick);
@@ -181,6 +210,7 @@ export async function augmentSheet(options: AugmentSheetOptions): Promise<Augmen
           views.push({ ...spec, scores: Array.from(scores), picked: Array.from(indices) });
           const note = `a pool of ${scores.length}, ${indices.length} kept: the largest by ${units[pick.criterion]}`;
           bands.push({ title: viewName(spec), note, rows });
+          opinions.push(rows.map((_, round) => say(asks ? pool.teacherLogits(whole(round)) : null)));
         }
       });
     } finally {
@@ -195,6 +225,7 @@ export async function augmentSheet(options: AugmentSheetOptions): Promise<Augmen
       data: info.name,
       images: Array.from(places, (index, i) => ({ index, label: captions[i]! })),
       views,
+      opinions: teacher && options.opinions ? opinions : [],
       leftOut: leftOut.map((spec) => ({ scheme: viewName(spec), reason: spec.reason })),
     };
   } finally {

@@ -54,8 +54,11 @@ export interface ScorePass {
 }
 
 export interface ScorePassObserver {
-  /** After each step: images of the training set gone through, of all epochs. */
-  onStep?(done: number, total: number, forwards: Forwards): void;
+  /**
+   * After each step: images of the training set gone through, of all epochs. `scores` computes what they come to so far, its
+   * error by so many resamples.
+   */
+  onStep?(done: number, total: number, forwards: Forwards, scores: (resamples?: number) => ViewScore[]): void;
 }
 
 /** Every step's pools, by scheme; and the teacher's logits on what a view comes to. */
@@ -131,6 +134,14 @@ export async function scorePass(
   const byAppetite = [...collected].sort((a, b) => appetite(b.spec) - appetite(a.spec));
   const stepsPerEpoch = batchCount(set.count, batchSize);
   const stepsAsked = epochs * stepsPerEpoch;
+  const scores = (resamples?: number): ViewScore[] =>
+    collected.map(({ spec, means, entropy, rows }) => ({
+      ...spec,
+      tStddev: meanStddev(means.vectors),
+      standardError: bootstrapError(means.vectors, seed, resamples),
+      meanEntropy: entropy / rows,
+      vectors: means.vectors.length,
+    }));
   let step = 0;
   let done = 0;
   let order = new Int32Array(0);
@@ -155,18 +166,12 @@ export async function scorePass(
       }
     });
     done += index.length;
-    onStep?.(done, epochs * set.count, forwards);
+    onStep?.(done, epochs * set.count, forwards, scores);
     // The engine blocks this thread: let signals and writes through once a step.
     await new Promise(setImmediate);
   }
   return {
-    schemes: collected.map(({ spec, means, entropy, rows }) => ({
-      ...spec,
-      tStddev: meanStddev(means.vectors),
-      standardError: bootstrapError(means.vectors, seed),
-      meanEntropy: entropy / rows,
-      vectors: means.vectors.length,
-    })),
+    schemes: scores(),
     forwards,
     steps: step,
     stepsAsked,

@@ -26,7 +26,8 @@ export interface ScoreOptions extends JudgeOptions {
   /** Steps whose outputs are averaged to one vector. The paper's: 5. */
   group?: number | undefined;
   onStart?: (plan: { views: string[]; images: number; forwards: Forwards; leftOut: LeftOut[] }) => void;
-  onStep?: (done: number, total: number, forwards: Forwards) => void;
+  /** `scores` is what has been measured so far, its error by so many resamples. */
+  onStep?: (done: number, total: number, forwards: Forwards, scores: (resamples?: number) => ViewScore[]) => void;
   /** Stops after the step; what was measured until then is returned. */
   signal?: AbortSignal | undefined;
 }

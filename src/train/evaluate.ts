@@ -19,6 +19,8 @@ export interface EvaluateOptions {
   batchSize?: number;
   channelsLast?: boolean;
   onProgress?: (done: number, total: number) => void;
+  /** Each batch's logits [size, classes] and labels; `first` is the place of its first image in the set. */
+  onLogits?: (first: number, logits: Float32Array, labels: Int32Array) => void;
   /** Asked to stop: throws its reason between batches. */
   signal?: AbortSignal;
 }
@@ -64,7 +66,9 @@ export async function evaluate(
         const labels = set.labels.narrow(0, first, size);
         const logits = logitsOf(images).to('float32');
         loss += crossEntropy(logits, labels).item() * size;
-        for (const rank of labelRanks(logits.data() as Float32Array, labels.to('int32').data() as Int32Array)) {
+        const [values, truths] = [logits.data() as Float32Array, labels.to('int32').data() as Int32Array];
+        options.onLogits?.(first, values, truths);
+        for (const rank of labelRanks(values, truths)) {
           if (rank < 1) top1++;
           if (rank < 5) top5++;
         }

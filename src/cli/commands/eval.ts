@@ -1,6 +1,9 @@
 /** @file `thrive eval`: top-1, top-5 and loss of a checkpoint. */
+import { existsSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import type { Command } from 'commander';
 import { UserError } from '../../base/errors.ts';
+import type { CheckpointScore, EvaluateCheckpointOptions } from '../../networks/evaluate-checkpoint.ts';
 import { addDataFlags, addEngineFlags, type DataFlags, type EngineFlags } from '../flags.ts';
 import { result, say, table } from '../output.ts';
 
@@ -8,6 +11,46 @@ interface EvalFlags extends DataFlags, EngineFlags {
   model?: string;
   key?: string;
   split: string;
+  save?: boolean;
+  teacher?: string;
+  teacherModel?: string;
+}
+
+/** The teacher that a run had, where it was one network that is still there. */
+async function teacherOf(folder: string): Promise<{ checkpoint: string; model?: string } | undefined> {
+  const { RunFolder } = await import('../../run/run-folder.ts');
+  const { teacher } = RunFolder.open(folder).record.config;
+  if (!teacher) return undefined;
+  const { checkpoint, model } = teacher;
+  if (!existsSync(checkpoint) || /\.onnx$/i.test(checkpoint)) {
+    say(`note: the run's teacher is not looked at: ${checkpoint} is ${existsSync(checkpoint) ? 'an .onnx' : 'gone'}`);
+    return undefined;
+  }
+  return { checkpoint, ...(model ? { model } : {}) };
+}
+
+/** Measure, and keep in the run folder where the network errs. */
+async function withErrors(
+  path: string,
+  options: EvaluateCheckpointOptions,
+  flags: EvalFlags,
+): Promise<CheckpointScore> {
+  const { RunFolder } = await import('../../run/run-folder.ts');
+  const { reportErrors } = await import('../../networks/error-report.ts');
+  const { writeFileAtomic } = await import('../../base/files.ts');
+  const folder = dirname(path);
+  if (!RunFolder.isAt(folder)) {
+    throw new UserError(`--save keeps what is found in the run's folder, and ${path} is in none`, {
+      hint: 'give a checkpoint inside a run: runs/NAME/last.safetensors',
+    });
+  }
+  const model = flags.teacherModel ? { model: flags.teacherModel } : {};
+  const teacher = flags.teacher ? { checkpoint: flags.teacher, ...model } : await teacherOf(folder);
+  const { score, report } = await reportErrors(path, { ...options, teacher });
+  const file = join(folder, 'errors.json');
+  writeFileAtomic(file, `${JSON.stringify(report)}\n`);
+  say(`errors written to ${file}`);
+  return score;
 }
 
 async function execute(path: string, flags: EvalFlags): Promise<void> {
@@ -18,13 +61,12 @@ async function execute(path: string, flags: EvalFlags): Promise<void> {
   if (precision !== 'fp32' && precision !== 'bf16')
     throw new UserError(`--precision must be fp32 or bf16, not '${precision}'`);
   const bar = evaluationProgress(path);
-  const measured = await evaluateCheckpoint(path, {
-    ...flags,
-    split,
-    precision,
-    onProgress: bar.update,
-    onNote: say,
-  }).finally(bar.end);
+  if ((flags.teacher || flags.teacherModel) && !flags.save) {
+    throw new UserError('--teacher is whom --save compares with', { hint: 'give --save too' });
+  }
+  const { save, teacher: _, teacherModel: __, ...rest } = flags;
+  const options = { ...rest, split, precision, onProgress: bar.update, onNote: say } as const;
+  const measured = await (save ? withErrors(path, options, flags) : evaluateCheckpoint(path, options)).finally(bar.end);
   result(flags.json, measured, () =>
     table(
       ['network', 'data', 'images', 'top-1 %', 'top-5 %', 'loss', 'images/s'],
@@ -50,7 +92,10 @@ export function registerEval(program: Command): void {
     .argument('<checkpoint>', 'a .pth or .safetensors file')
     .option('--model <name>', 'the architecture (or a file that exports it), where the checkpoint does not say it')
     .option('--key <name>', 'which of several networks in the file: a key of a .pth, or what its names begin with')
-    .option('--split <name>', 'test or train', 'test');
+    .option('--split <name>', 'test or train', 'test')
+    .option('--save', "keep in the run's folder where the network errs (errors.json), for the dashboard")
+    .option('--teacher <file>', "with --save: whom it is compared with (default: the run's own teacher)")
+    .option('--teacher-model <name>', 'its architecture, where its file does not say it');
   addEngineFlags(addDataFlags(command))
     .addHelpText(
       'after',
