@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { BuildError, build, chooseLibtorch } from '../native/build/build.mjs';
 import { locateCompiler } from '../native/build/compiler.mjs';
 import { buildDirOf, packageRoot } from '../native/build/current.mjs';
+import { buildDecoder } from '../native/build/decoder.mjs';
 import { describeAttempts, usesReferenceBlas } from '../native/build/locate.mjs';
 import { withLock } from '../native/build/lock.mjs';
 import { aptInstall } from './apt.mjs';
@@ -61,6 +62,9 @@ async function steps({ force, mayInstall, log }) {
   const { built, info } = await buildAddon(force, mayInstall, log);
   if (built) did.push('native');
   if (info.note) log(`note: libtorch was linked ${info.note}`);
+  const decoder = await buildDecoder({ log });
+  if (decoder.built) did.push('decoder');
+  if (decoder.reason) log(`note: images are decoded by sharp: ${decoder.reason}`);
   if (checkout) {
     if (await compileTypeScript(packageRoot, { force, log })) did.push('typescript');
     if (await buildDashboard(packageRoot, { force, log })) did.push('dashboard');
