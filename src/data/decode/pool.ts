@@ -1,6 +1,7 @@
 /** @file Threads that decode images. Who gets which task changes nothing: a task's result depends on the task alone. */
 import { Worker } from 'node:worker_threads';
 import { UserError } from '../../base/errors.ts';
+import { perform } from './perform.ts';
 import type { Answer, CheckTask, DecodeTask, Task } from './task.ts';
 
 export type TaskInput = Omit<DecodeTask, 'id'> | Omit<CheckTask, 'id'>;
@@ -30,7 +31,7 @@ export class DecodePool {
   #nextId = 0;
   #failed: Error | null = null;
 
-  /** @param size number of threads, at least 1 */
+  /** @param size number of threads; 0: tasks are done in this one, as they are asked for */
   constructor(size: number) {
     this.size = size;
     for (let i = 0; i < size; i++) {
@@ -48,6 +49,7 @@ export class DecodePool {
   /** @throws UserError when a thread has died, out of memory for instance */
   run(input: TaskInput): Promise<Answer> {
     if (this.#failed) return Promise.reject(this.#failed);
+    if (this.size === 0) return perform({ ...input, id: this.#nextId++ });
     return new Promise((resolve, reject) => {
       this.#queue.push({ task: { ...input, id: this.#nextId++ }, resolve, reject });
       this.#next();
