@@ -4,6 +4,7 @@
  */
 export * from './augment/index.ts';
 export { UserError } from './base/errors.ts';
+export * as options from './base/options.ts';
 export * from './compare/index.ts';
 export * from './config/index.ts';
 export { batchCount, epochOrder, type TensorSet, toTensorSet } from './data/batches.ts';
@@ -26,6 +27,7 @@ export * as nn from './nn/index.ts';
 export { initialize, Module, SGD } from './nn/index.ts';
 export { type Precision, withPrecision } from './nn/precision.ts';
 export { exportOnnx, type OnnxOptions } from './onnx/index.ts';
+export { loadPart } from './parts/index.ts';
 export * from './run/index.ts';
 export * from './score/index.ts';
 export * from './torch/index.ts';

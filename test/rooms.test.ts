@@ -5,7 +5,7 @@ import { expect, test } from 'vitest';
 
 /** Ground floor first. docs/architecture.md says what each is for. */
 const order = [
-  ...['base', 'torch', 'formats', 'nn', 'onnx', 'models', 'data', 'augment', 'distill', 'train', 'plot'],
+  ...['base', 'torch', 'formats', 'nn', 'onnx', 'models', 'data', 'augment', 'distill', 'train', 'plot', 'parts'],
   ...['networks', 'config', 'run', 'score', 'compare', 'serve', 'cli'],
 ];
 const src = resolve(import.meta.dirname, '../src');

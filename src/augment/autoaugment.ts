@@ -1,4 +1,5 @@
 import { UserError } from '../base/errors.ts';
+import { elsewhere, oneOf } from '../base/options.ts';
 import type { Stream } from '../torch/random.ts';
 import { autoAugmentPolicies, type SubPolicy } from './autoaugment-policies.ts';
 import {
@@ -10,7 +11,7 @@ import {
   packProgram,
   type Strengths,
 } from './operations.ts';
-import { drawEach, type Scheme } from './scheme.ts';
+import { defineAugmentation, drawEach } from './scheme.ts';
 
 const BINS = 10;
 
@@ -31,20 +32,25 @@ function drawCalls(random: Stream, steps: SubPolicy, table: Record<Operation, St
 
 /**
  * One of 25 sub-policies, each of its two operations with its probability, the sign of what has one at random. Magnitudes in
- * ten steps as in torchvision; the policy is that of CIFAR-10 for CIFAR, of ImageNet elsewhere.
+ * ten steps as in torchvision; the policy is the dataset's: CIFAR-10's for CIFAR, ImageNet's for the others that are here.
  */
-export const autoaugment: Scheme<AutoAugmentParameters> = {
+export const autoaugment = defineAugmentation({
   name: 'autoaugment',
   source: 'E. Cubuk, B. Zoph, D. Mané, V. Vasudevan, Q. Le, AutoAugment, 2018',
-  mixes: false,
-  draw(context) {
-    const { policy } = context.settings;
-    if (!policy) {
+  options: {
+    policy: elsewhere(
+      oneOf(['cifar10', 'imagenet'], 'imagenet', 'what the sub-policies were searched for'),
+      "the dataset's",
+    ),
+  },
+  draw(context, { policy = null }): AutoAugmentParameters {
+    const chosen = policy ?? context.settings.policy;
+    if (!chosen) {
       throw new UserError('autoaugment has no policy for this dataset, which names none', {
-        hint: "say one where the dataset is defined: policy: 'cifar10' or 'imagenet'",
+        hint: "choose one of cifar10 and imagenet by its option policy, or say it where the dataset is defined: policy: 'cifar10'",
       });
     }
-    const policies = autoAugmentPolicies[policy];
+    const policies = autoAugmentPolicies[chosen];
     const table = autoAugmentTable(BINS, context.height, context.width);
     const draws = drawEach(context, 'autoaugment', (random) => {
       const subPolicy = random.int(policies.length);
@@ -56,5 +62,5 @@ export const autoaugment: Scheme<AutoAugmentParameters> = {
     );
     return { ...program, subPolicy: Int32Array.from(draws, (draw) => draw.subPolicy) };
   },
-  apply: applyProgram,
-};
+  apply: (view, parameters: AutoAugmentParameters) => applyProgram(view, parameters),
+});

@@ -1,10 +1,9 @@
-import type { Scheme } from './scheme.ts';
+import { defineAugmentation } from './scheme.ts';
 
 /** x' is x: the second view brings nothing new, the baseline of every comparison. */
-export const identity: Scheme<Record<string, never>> = {
+export const identity = defineAugmentation({
   name: 'identity',
   source: 'none',
-  mixes: false,
-  draw: () => ({}),
+  draw: (): Record<string, never> => ({}),
   apply: ({ x }) => x.clone(),
-};
+});

@@ -2,15 +2,20 @@
 export { type Normalization, normalizeImages, renormalizer } from './normalize.ts';
 export { parametersFromJson, parametersToJson } from './parameters.ts';
 export {
+  type AugmentationDefinition,
   type BatchView,
   type DrawContext,
+  defineAugmentation,
+  drawEach,
   type Mix,
   type Parameters,
+  partnerStream,
   type Scheme,
   type SchemeSettings,
   schemeSettings,
 } from './scheme.ts';
 export {
+  augmentations,
   mixOf,
   type PaperAugmentation,
   paperAugmentations,

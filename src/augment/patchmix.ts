@@ -1,5 +1,6 @@
+import { count, positive } from '../base/options.ts';
 import { drawPartners, pastePatches } from './mix.ts';
-import { drawEach, type Scheme } from './scheme.ts';
+import { defineAugmentation, drawEach } from './scheme.ts';
 
 export type PatchMixParameters = {
   readonly partner: Int32Array;
@@ -11,27 +12,28 @@ export type PatchMixParameters = {
   readonly side: number;
 };
 
-/** As in the paper's code, which has this scheme but no result with it. */
-const SIDE = 4;
-
 /**
- * The image as a grid of patches, a share of them, drawn uniformly from 0 to 1, from the partner: which ones is random. The
- * grid covers images of any size: what the last row and column lack is cut off, and lambda counts pixels.
+ * The image as a grid of patches, a share of them, from Beta(alpha, alpha), from the partner: which ones is random. Patches of
+ * 4 pixels as in the paper's code, which has this scheme but no result with it. The grid covers images of any size: what the last row and column lack is cut off, and lambda counts pixels.
  */
-export const patchmix: Scheme<PatchMixParameters> = {
+export const patchmix = defineAugmentation({
   name: 'patchmix',
   source: 'P. Cascante-Bonilla, A. Sekhon, Y. Qi, V. Ordonez, Evolving Image Compositions, 2021',
   mixes: true,
-  draw(context) {
+  options: {
+    side: count(4, 'side of a patch in pixels'),
+    alpha: positive(1, "of the distribution Beta(alpha, alpha) of the partner's share of the patches"),
+  },
+  draw(context, { side, alpha }): PatchMixParameters {
     const { height, width } = context;
-    const [down, across] = [Math.ceil(height / SIDE), Math.ceil(width / SIDE)];
+    const [down, across] = [Math.ceil(height / side), Math.ceil(width / side)];
     const patches = down * across;
     const area = (patch: number): number => {
-      const [row, column] = [Math.floor(patch / across) * SIDE, (patch % across) * SIDE];
-      return Math.min(SIDE, height - row) * Math.min(SIDE, width - column);
+      const [row, column] = [Math.floor(patch / across) * side, (patch % across) * side];
+      return Math.min(side, height - row) * Math.min(side, width - column);
     };
     const draws = drawEach(context, 'patchmix', (random) => {
-      const count = Math.floor(patches * random.beta(1, 1));
+      const count = Math.floor(patches * random.beta(alpha, alpha));
       const mask = new Uint8Array(patches);
       let foreign = 0;
       for (const patch of random.permutation(patches).subarray(0, count)) {
@@ -46,8 +48,8 @@ export const patchmix: Scheme<PatchMixParameters> = {
       partner: drawPartners(context, 'patchmix'),
       lambda: Float64Array.from(draws, (draw) => draw.lambda),
       mask,
-      side: SIDE,
+      side,
     };
   },
   apply: ({ x }, { partner, mask, side }) => pastePatches(x, partner, mask, side),
-};
+});

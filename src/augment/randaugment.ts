@@ -1,3 +1,4 @@
+import { count } from '../base/options.ts';
 import type { Stream } from '../torch/random.ts';
 import {
   applyProgram,
@@ -10,16 +11,12 @@ import {
   type Strengths,
   strengthTable,
 } from './operations.ts';
-import { drawEach, type Scheme } from './scheme.ts';
+import { defineAugmentation, drawEach } from './scheme.ts';
 
 /** All but Invert, which neither RandAugment nor TrivialAugment has in torchvision. */
 const choices: readonly Operation[] = operations.filter((operation) => operation !== 'Invert');
 
 const BINS = 31;
-
-/** Two operations an image at step 9 of 0 … 30: torchvision's defaults. */
-const OPERATIONS = 2;
-const MAGNITUDE = 9;
 
 function drawCall(random: Stream, table: Record<Operation, Strengths>, bin: (count: number) => number): OperationCall {
   const operation = choices[random.int(choices.length)]!;
@@ -28,20 +25,27 @@ function drawCall(random: Stream, table: Record<Operation, Strengths>, bin: (cou
   return { operation, magnitude: random.bernoulli() && signed ? -magnitude : magnitude };
 }
 
-/** Two operations out of 14, with replacement, at the same fixed step of AutoAugment's magnitudes, the sign at random. */
-export const randaugment: Scheme<Program> = {
+/** Operations out of 14 (two at step 9, torchvision's defaults), with replacement, at the same fixed step of AutoAugment's magnitudes, the sign at random. */
+export const randaugment = defineAugmentation({
   name: 'randaugment',
   source: 'E. Cubuk, B. Zoph, J. Shlens, Q. Le, RandAugment, 2019',
-  mixes: false,
-  draw(context) {
+  options: {
+    operations: count(2, 'operations an image'),
+    magnitude: {
+      ...count(9, `step of their strength, 0 to ${BINS - 1}`, 0),
+      rule: `an integer from 0 to ${BINS - 1}`,
+      allows: (given): given is number => Number.isInteger(given) && (given as number) >= 0 && (given as number) < BINS,
+    },
+  },
+  draw(context, { operations, magnitude }): Program {
     const table = autoAugmentTable(BINS, context.height, context.width);
     const calls = drawEach(context, 'randaugment', (random) =>
-      Array.from({ length: OPERATIONS }, () => drawCall(random, table, () => MAGNITUDE)),
+      Array.from({ length: operations }, () => drawCall(random, table, () => magnitude)),
     );
-    return packProgram(OPERATIONS, calls);
+    return packProgram(operations, calls);
   },
   apply: applyProgram,
-};
+});
 
 /** The wide magnitudes: 32 pixels whatever the size of the image. */
 const wide = strengthTable(BINS, {
@@ -54,14 +58,13 @@ const wide = strengthTable(BINS, {
 });
 
 /** One operation out of 14 at any of 31 steps of wide magnitudes: nothing to tune. */
-export const trivialaugment: Scheme<Program> = {
+export const trivialaugment = defineAugmentation({
   name: 'trivialaugment',
   source: 'S. Müller, F. Hutter, TrivialAugment: Tuning-free Yet State-of-the-Art Data Augmentation, 2021',
-  mixes: false,
-  draw: (context) =>
+  draw: (context): Program =>
     packProgram(
       1,
       drawEach(context, 'trivialaugment', (random) => [drawCall(random, wide, (count) => random.int(count))]),
     ),
   apply: applyProgram,
-};
+});

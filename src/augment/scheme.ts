@@ -1,6 +1,8 @@
 /** @file What an augmentation scheme is: a draw of plain parameters from random streams, and their application to a batch. */
+import { type OptionSpecs, type OptionValues, resolveOptions } from '../base/options.ts';
+import { checkPart, remember } from '../base/part.ts';
 import type { DatasetInfo } from '../data/dataset.ts';
-import type { Tensor } from '../torch/index.ts';
+import { type Tensor, tidy } from '../torch/index.ts';
 import { type Stream, stream } from '../torch/random.ts';
 import type { Normalization } from './normalize.ts';
 
@@ -54,15 +56,76 @@ export interface Mix {
 
 /** An augmentation. Add one: its file, its test, its line in schemes.ts. */
 export interface Scheme<P extends Parameters = Parameters> {
+  readonly kind: 'augmentation';
   readonly name: string;
   /** Who proposed it: authors, title, year. */
   readonly source: string;
   /** Whether images are mixed with one another: its parameters then hold a `Mix`. */
   readonly mixes: boolean;
-  /** A function of the context alone. @throws UserError when the batch is too small to mix */
-  draw(context: DrawContext): P;
+  readonly options: OptionSpecs;
+  /**
+   * A function of the context and the options alone; each option has its default unless given.
+   *
+   * @throws UserError when the batch is too small to mix, or for an option that is not known or not allowed
+   */
+  draw(context: DrawContext, options?: Readonly<Record<string, unknown>>): P;
   /** x' [B, 3, H, W]: normalised, in x's layout, sharing no memory with the view. No gradient flows through. */
   apply(view: BatchView, parameters: P): Tensor;
+}
+
+/** An augmentation as it is written down. */
+export interface AugmentationDefinition<Specs extends OptionSpecs, P extends Parameters> {
+  name: string;
+  /** Who proposed it: authors, title, year. Default: `own`. */
+  source?: string;
+  /** Whether images are mixed with one another: then its parameters hold a `Mix`. Default: false. */
+  mixes?: boolean;
+  /** Its options with their defaults: see `positive`, `probability`, `count` and the others of `options`. Default: none. */
+  options?: Specs;
+  /**
+   * What to do to each image of a batch, as plain data. A function of the context and the options: everything random comes from
+   * `drawEach` and `partnerStream`, so that a run can be continued to the bit and shown again.
+   */
+  draw(context: DrawContext, options: OptionValues<Specs>): P;
+  /** x' [B, 3, H, W], float32, normalised like `view.x`, in memory of its own. Frees what it does not return. */
+  apply(view: BatchView, parameters: P): Tensor;
+}
+
+/**
+ * An augmentation of one's own: as `--augment ./my-aug.ts`, or in a configuration.
+ *
+ * @example
+ * export default defineAugmentation({
+ *   name: 'dim',
+ *   options: { least: fraction(0.5, 'the darkest an image gets') },
+ *   draw: (context, { least }) => ({
+ *     light: Float64Array.from(drawEach(context, 'dim', (random) => random.uniform(least, 1))),
+ *   }),
+ *   apply: ({ x }, { light }) => x.mul(tensor(light, { shape: [light.length, 1, 1, 1], dtype: x.dtype, device: x.device })),
+ * });
+ * @throws UserError for a definition that does not fit
+ */
+export function defineAugmentation<const Specs extends OptionSpecs, P extends Parameters>(
+  definition: AugmentationDefinition<Specs, P>,
+): Scheme<P> {
+  const { name, source = 'own', mixes = false, options = {} as Specs } = definition;
+  checkPart('augmentation', definition, ['draw', 'apply']);
+  const scheme: Scheme<P> = {
+    kind: 'augmentation',
+    name,
+    source,
+    mixes,
+    options,
+    draw: (context, given) => definition.draw(context, resolveOptions(name, options, given)),
+    apply: (view, parameters) => tidy(() => definition.apply(view, parameters)),
+  };
+  return remember(scheme, definition);
+}
+
+/** A scheme with its options chosen. @throws UserError for one that is not known or not allowed */
+export function withOptions(scheme: Scheme, options: Readonly<Record<string, unknown>> = {}): Scheme {
+  const chosen = resolveOptions(scheme.name, scheme.options, options) as Readonly<Record<string, unknown>>;
+  return { ...scheme, draw: (context, more) => scheme.draw(context, { ...chosen, ...more }) };
 }
 
 /** What a dataset says of the strength of augmentations. */

@@ -1,4 +1,4 @@
-import { unknownName } from '../base/suggest.ts';
+import { Registry } from '../base/registry.ts';
 import { autoaugment } from './autoaugment.ts';
 import { cutmix } from './cutmix.ts';
 import { cutout } from './cutout.ts';
@@ -8,10 +8,10 @@ import { mixup } from './mixup.ts';
 import { patchmix } from './patchmix.ts';
 import { randaugment, trivialaugment } from './randaugment.ts';
 import { randomErasing } from './random-erasing.ts';
-import type { Mix, Parameters, Scheme } from './scheme.ts';
+import { type Mix, type Parameters, type Scheme, withOptions } from './scheme.ts';
 
-/** Every scheme, the paper's first. */
-export const schemes: readonly Scheme[] = [
+/** Every scheme, the paper's first; and those of the user's that were loaded. */
+export const augmentations = new Registry<Scheme>('augmentation', [
   identity,
   flip,
   cropFlip,
@@ -23,15 +23,19 @@ export const schemes: readonly Scheme[] = [
   trivialaugment,
   randomErasing,
   patchmix,
-];
+]);
 
-export const schemeNames: readonly string[] = schemes.map((scheme) => scheme.name);
+export const schemes: readonly Scheme[] = augmentations.list;
+export const schemeNames: readonly string[] = augmentations.names;
 
-/** The scheme of a name. @throws UserError that names the nearest one */
-export function schemeByName(name: string): Scheme {
-  const found = schemes.find((scheme) => scheme.name === name);
-  if (!found) throw unknownName('augmentation', name, schemeNames);
-  return found;
+/**
+ * The scheme of a name, or of a file that was loaded, with its options.
+ *
+ * @throws UserError that names the nearest one; for an option that is not known or not allowed
+ */
+export function schemeByName(name: string, options?: Readonly<Record<string, unknown>>): Scheme {
+  const scheme = augmentations.get(name);
+  return options ? withOptions(scheme, options) : scheme;
 }
 
 /** The mixing part of a scheme's parameters, or null where images are not mixed. */

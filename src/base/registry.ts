@@ -2,12 +2,14 @@
 import { resolve } from 'node:path';
 import { UserError } from './errors.ts';
 import { isFileReference, referenceLabel } from './file-reference.ts';
+import { type OptionSpecs, resolveOptions } from './options.ts';
 import { unknownName } from './suggest.ts';
 
 /** What a registry holds: something with a name, and perhaps others that it answers to. */
 export interface Named {
   readonly name: string;
   readonly aliases?: readonly string[];
+  readonly options?: OptionSpecs;
 }
 
 /** A part of the user's, and what tells it from any other. */
@@ -50,12 +52,14 @@ export class Registry<T extends Named> {
   readonly names: readonly string[];
   readonly #known: ReadonlyMap<string, T>;
   readonly #own = new Map<string, OwnPart<T>>();
+  readonly #spellings: readonly string[];
   readonly #alike: (name: string) => string;
 
   constructor(kind: string, list: readonly T[], { alike = (name) => name }: RegistryOptions = {}) {
     this.kind = kind;
     this.list = list;
     this.names = list.map(({ name }) => name);
+    this.#spellings = list.flatMap(({ name, aliases = [] }) => [name, ...aliases]);
     this.#alike = alike;
     this.#known = new Map(
       list.flatMap((part) => [part.name, ...(part.aliases ?? [])].map((name) => [alike(name), part] as const)),
@@ -87,7 +91,7 @@ export class Registry<T extends Named> {
   /** The part of a reference: a name, an alias, the path of a file. @throws UserError naming the nearest one */
   get(reference: string): T {
     const found = this.own(reference)?.part ?? this.#known.get(this.#alike(reference));
-    if (!found) throw unknownName(this.kind, reference, this.names);
+    if (!found) throw unknownName(this.kind, reference, this.#spellings);
     return found;
   }
 
@@ -95,6 +99,34 @@ export class Registry<T extends Named> {
   canonical(reference: string): string {
     const { name } = this.get(reference);
     return isOwnReference(reference) ? reference : name;
+  }
+
+  /**
+   * The options given for parts in use, checked, with every default filled in, by reference. They are given by the parts' names:
+   * `{ cutmix: { alpha: 0.5 } }`. A part that none were given for is not among them.
+   *
+   * @param setting where they were given, for the error: `--augment-option`
+   * @throws UserError for a part that is not in use, an option that it does not have, or a value that is not allowed
+   */
+  options(
+    references: readonly string[],
+    given: Readonly<Record<string, Readonly<Record<string, unknown>>>> = {},
+    setting = 'options',
+  ): Map<string, Record<string, unknown>> {
+    const inUse = new Map(references.map((reference) => [this.get(reference).name, reference]));
+    return new Map(
+      Object.entries(given).map(([name, values]) => {
+        const full = inUse.has(name) ? name : this.get(name).name;
+        const reference = inUse.get(full);
+        if (reference === undefined) {
+          throw new UserError(`${setting} ${name}: the ${this.kind} ${full} is not in use`, {
+            hint: `in use: ${[...inUse.keys()].join(', ') || 'none'}`,
+          });
+        }
+        const { options = {} } = this.get(reference);
+        return [reference, { ...(resolveOptions(full, options, values) as Record<string, unknown>) }];
+      }),
+    );
   }
 
   /** What tells the part from any other: its name, and the hash of its code where it is the user's. */

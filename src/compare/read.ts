@@ -7,7 +7,7 @@ import { withFileErrors } from '../base/files.ts';
 import type { Config } from '../config/config.ts';
 import { datasetInfo } from '../data/index.ts';
 import { kdDefaults } from '../distill/objective.ts';
-import { criteria } from '../distill/pick.ts';
+import { criteria } from '../distill/pick/index.ts';
 import { epochForwards, type Forwards } from '../run/passes.ts';
 import { RunFolder } from '../run/run-folder.ts';
 

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { extname } from 'node:path';
 import { errorMessage, UserError } from '../base/errors.ts';
 import { withFileErrors } from '../base/files.ts';
-import { importUserModule } from '../networks/user-module.ts';
+import { importUserModule } from '../parts/user-module.ts';
 import type { ConfigInput } from './config.ts';
 
 function readJson(path: string): unknown {

@@ -4,7 +4,7 @@ import { UserError } from '../base/errors.ts';
 import { datasetInfo } from '../data/index.ts';
 import { findLoss } from '../distill/losses/index.ts';
 import type { KdOptions } from '../distill/objective.ts';
-import { checkPickOptions } from '../distill/pick.ts';
+import { checkPickOptions } from '../distill/pick/index.ts';
 import { paperMilestones } from '../nn/schedule.ts';
 import { complain, shown } from './errors.ts';
 import { type MethodSettings, resolveMethods } from './methods.ts';

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { schemeNames } from '../augment/index.ts';
 import { ensembleKinds } from '../distill/ensemble.ts';
 import type { KdOptions } from '../distill/objective.ts';
-import { criteria, pickDefaults } from '../distill/pick.ts';
+import { criteria, pickDefaults } from '../distill/pick/index.ts';
 import { normalizationSchema } from '../networks/teacher-normalization.ts';
 import { type MethodInput, type MethodSettings, methodShape } from './methods.ts';
 

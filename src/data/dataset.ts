@@ -1,5 +1,6 @@
 /** @file What a dataset says of itself: everything that training, augmentation and the records need to know of it. */
 import { UserError } from '../base/errors.ts';
+import { remember } from '../base/part.ts';
 import type { ImageSet, Split } from './image-set.ts';
 import type { Source } from './source.ts';
 
@@ -158,7 +159,7 @@ export function defineDataset(definition: DatasetDefinition): DatasetInfo {
         : checkLoaded(info, options.split, loaded);
     },
   };
-  return info;
+  return remember(info, definition);
 }
 
 /** How a dataset's images are normalised: mean and standard deviation a channel. */

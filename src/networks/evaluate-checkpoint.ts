@@ -1,7 +1,8 @@
 import { UserError } from '../base/errors.ts';
 import { type TensorSet, toTensorSet } from '../data/batches.ts';
-import { datasetInfo, loadSplit, normalizationOf } from '../data/index.ts';
+import { loadSplit, normalizationOf } from '../data/index.ts';
 import { type Precision, withPrecision } from '../nn/precision.ts';
+import { openDataset } from '../parts/index.ts';
 import { checkDevice, defaultThreads, setNumThreads } from '../torch/index.ts';
 import { checkpointNetwork } from '../train/checkpoint.ts';
 import { type Evaluation, evaluate } from '../train/evaluate.ts';
@@ -55,7 +56,7 @@ export async function evaluateCheckpoint(
   if (!data) {
     throw new UserError(`${path} does not say which data it was trained on`, { hint: 'name it with --data' });
   }
-  const info = datasetInfo(data);
+  const info = await openDataset(data);
   const device = checkDevice(options.device ?? 'cpu');
   const channelsLast = prefersChannelsLast(precision, device);
   const loaded = await loadNetwork(path, {
@@ -70,7 +71,7 @@ export async function evaluateCheckpoint(
   let set: TensorSet | undefined;
   try {
     setNumThreads(threads);
-    const source = { data: info.name, ...(options.dataDir ? { dataDir: options.dataDir } : {}) };
+    const source = { data, ...(options.dataDir ? { dataDir: options.dataDir } : {}) };
     set = toTensorSet(await loadSplit(source, split, options.limitTest, '--limit-test'), device);
     network.eval().to({ device, ...(channelsLast ? { memoryFormat: 'channelsLast' as const } : {}) });
     const measured = await evaluate((images) => withPrecision(precision, device, () => network.forward(images)), set, {

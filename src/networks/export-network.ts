@@ -3,8 +3,8 @@ import { statSync } from 'node:fs';
 import { extname } from 'node:path';
 import { UserError } from '../base/errors.ts';
 import { unknownName } from '../base/suggest.ts';
-import { datasetInfo } from '../data/index.ts';
 import { readTensors, writePth, writeSafetensors } from '../formats/index.ts';
+import { openDataset } from '../parts/index.ts';
 import { networkOf, networkTensors } from '../train/checkpoint.ts';
 import { writeOnnx } from './export-onnx.ts';
 import type { Exporter, ExportOptions, ExportSource } from './exporter.ts';
@@ -96,7 +96,7 @@ export async function exportCheckpoint(path: string, options: ExportOptions): Pr
   }
   // Not every format needs them; a name that is wrong is wrong for all.
   if (options.model) checkModel(options.model);
-  if (options.data) datasetInfo(options.data);
+  const named = options.data ? await openDataset(options.data) : null;
   const read = await readTensors(path);
   const info = read.format === 'safetensors' ? networkOf(path, read.extra as Record<string, string>) : null;
   const found = info ? null : findIn(path, read, knownNetworks(), { keyFlag: 'thrive import --key' });
@@ -106,7 +106,7 @@ export async function exportCheckpoint(path: string, options: ExportOptions): Pr
     info,
     extra: read.extra,
     load() {
-      const data = options.data ? datasetInfo(options.data) : info && { classes: info.classes, size: info.imageSize };
+      const data = named ?? (info && { classes: info.classes, size: info.imageSize });
       if (!data) {
         throw new UserError(`${path} does not say how many classes and which size of image its network is for`, {
           hint: 'name the dataset with --data, or bring the file in with thrive import first',

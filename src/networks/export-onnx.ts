@@ -1,8 +1,9 @@
 /** @file A checkpoint's network as an .onnx file. */
 import { writeFileAtomic } from '../base/files.ts';
 import { packageVersion } from '../base/version.ts';
-import { datasetInfo, normalizationOf } from '../data/index.ts';
+import { normalizationOf } from '../data/index.ts';
 import { exportOnnx, opset } from '../onnx/index.ts';
+import { openDataset } from '../parts/index.ts';
 import type { Exporter } from './exporter.ts';
 import { modelLabel } from './model-reference.ts';
 import { type OnnxMetadata, toMetadata } from './onnx-metadata.ts';
@@ -22,7 +23,7 @@ function top1Of({ metrics }: Record<string, unknown>): number | undefined {
 export const writeOnnx: Exporter = async (source, out, options) => {
   const { network, model, info, notes } = await source.load();
   try {
-    const set = options.data ? datasetInfo(options.data) : null;
+    const set = options.data ? await openDataset(options.data) : null;
     const facts: OnnxMetadata = {
       model: modelLabel(model),
       data: set?.name ?? info!.data,

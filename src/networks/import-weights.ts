@@ -1,8 +1,9 @@
 import { statSync } from 'node:fs';
 import { extname } from 'node:path';
 import { UserError } from '../base/errors.ts';
-import { datasetInfo, normalizationOf } from '../data/index.ts';
+import { normalizationOf } from '../data/index.ts';
 import { readTensors } from '../formats/index.ts';
+import { datasetReference, openDataset } from '../parts/index.ts';
 import { type NetworkInfo, networkTensors, saveNetwork } from '../train/checkpoint.ts';
 import { findIn, loadNetwork } from './load-network.ts';
 import { checkModel, modelFile, modelLabel } from './model-reference.ts';
@@ -56,7 +57,7 @@ export async function importWeights(path: string, options: ImportOptions): Promi
     throw new UserError(`--seed ${seed}: nothing is drawn`, { hint: 'it is for a new classifier: --reset-head' });
   }
   if (options.model) checkModel(options.model);
-  const info = datasetInfo(options.data);
+  const info = await openDataset(options.data);
   const found = options.model ? null : await recognizeFile(path, options.key);
   const model = options.model ?? found!.model;
   const { network, extra, notes } = await loadNetwork(path, {
@@ -75,7 +76,7 @@ export async function importWeights(path: string, options: ImportOptions): Promi
     ...(file ? { modelFile: file } : {}),
     classes: info.classes,
     imageSize: info.size,
-    data: info.name,
+    data: datasetReference(options.data),
     normalization: normalizationOf(info),
     classNames: info.classNames,
   };
@@ -90,7 +91,7 @@ export async function importWeights(path: string, options: ImportOptions): Promi
     recognized: found !== null,
     fileClasses: found?.classes ?? null,
     classes: info.classes,
-    data: info.name,
+    data: datasetReference(options.data),
     parameters: owned.parameterCount(),
     resetHead,
     bytes: statSync(out).size,

@@ -2,9 +2,9 @@
 import { UserError } from '../base/errors.ts';
 import { createEmptyModel, ImageModel, type ModelOptions, TappedModel } from '../models/index.ts';
 import { initialize, Module, withoutDrawing } from '../nn/index.ts';
+import { codeError, importUserModule } from '../parts/user-module.ts';
 import { noGrad, Tensor, tidy, zeros } from '../torch/index.ts';
 import { checkModel, isModelFile, type ModelFile, modelFile, modelLabel } from './model-reference.ts';
-import { codeError, importUserModule } from './user-module.ts';
 
 export interface NetworkOptions {
   classes: number;

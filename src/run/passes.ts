@@ -2,7 +2,7 @@
 
 import type { Config } from '../config/config.ts';
 import type { Methods } from '../distill/methods.ts';
-import { criterionNeeds, pickCount } from '../distill/pick.ts';
+import { criterionNeeds, pickCount } from '../distill/pick/index.ts';
 import { asksTeacherOnX } from '../train/distillation.ts';
 
 export interface Forwards {

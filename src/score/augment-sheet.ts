@@ -11,15 +11,15 @@ import { UserError } from '../base/errors.ts';
 import { epochOrder, toTensorSet } from '../data/batches.ts';
 import { subset } from '../data/image-set.ts';
 import { loadSplit, normalizationOf } from '../data/index.ts';
-import { criterionNeeds } from '../distill/pick.ts';
+import { criterionNeeds, findCriterion } from '../distill/pick/index.ts';
 import { checkModel } from '../networks/model-reference.ts';
 import { encodePng } from '../plot/png.ts';
 import { type Band, type Cell, drawSheet } from '../plot/sheet.ts';
 import { defaultThreads, setNumThreads, type Tensor, tensor, tidy } from '../torch/index.ts';
 import { prefersChannelsLast } from '../train/layout.ts';
-import { type CheckpointOptions, checkJudges, type JudgeOptions, loadJudges } from './scorers.ts';
+import { type CheckpointOptions, checkJudges, type JudgeOptions, loadJudges, loadViewParts } from './scorers.ts';
 import { type ViewBatch, ViewPool } from './view-pool.ts';
-import { type ViewSpec, viewName } from './views.ts';
+import { type ViewSpec, viewName, viewScheme } from './views.ts';
 
 export interface AugmentSheetOptions extends JudgeOptions {
   /** For picking by what a teacher says. */
@@ -60,15 +60,6 @@ export interface Opinion {
   /** Probability at temperature 1. */
   share: number;
 }
-
-/** What each criterion's numbers are, for the sheet. */
-const units: Readonly<Record<string, string>> = {
-  kl: 'KL of teacher and student',
-  'teacher-entropy': "the teacher's entropy",
-  'student-entropy': "the student's entropy",
-  dissimilarity: 'squared distance to the nearest original',
-  random: 'a random number',
-};
 
 /** Normalised images back to bytes, one array each. */
 function toPlanes(images: Tensor, mean: readonly number[], std: readonly number[]): Uint8Array[] {
@@ -112,6 +103,7 @@ const MOST_SCALE = 16;
  */
 export async function augmentSheet(options: AugmentSheetOptions): Promise<AugmentSheet> {
   const { scale = 3, draw = 'sample', precision = 'fp32', teacher, student, onNote } = options;
+  await loadViewParts(options);
   const checked = checkJudges(options, teacher !== undefined);
   const { info, specs, leftOut, device, seed } = checked;
   if (teacher?.model) checkModel(teacher.model);
@@ -138,7 +130,7 @@ export async function augmentSheet(options: AugmentSheetOptions): Promise<Augmen
     checked,
   );
   try {
-    const source = { data: info.name, ...(options.dataDir ? { dataDir: options.dataDir } : {}) };
+    const source = { data: options.data, ...(options.dataDir ? { dataDir: options.dataDir } : {}) };
     const all = await loadSplit(source, 'train', options.limitTrain);
     const places = epochOrder(seed, 0, all.count).slice(0, count);
     const chosen = subset(all, places);
@@ -189,7 +181,7 @@ export async function augmentSheet(options: AugmentSheetOptions): Promise<Augmen
           draw,
           settings,
         };
-        const pools = new Map(specs.map(({ scheme }) => [scheme, new ViewPool(batch, scheme, judges)]));
+        const pools = new Map(specs.map((spec) => [spec.scheme, new ViewPool(batch, viewScheme(spec), judges)]));
         for (const spec of specs) {
           const { scheme, pick } = spec;
           const pool = pools.get(scheme)!;
@@ -208,7 +200,7 @@ export async function augmentSheet(options: AugmentSheetOptions): Promise<Augmen
             }),
           );
           views.push({ ...spec, scores: Array.from(scores), picked: Array.from(indices) });
-          const note = `a pool of ${scores.length}, ${indices.length} kept: the largest by ${units[pick.criterion]}`;
+          const note = `a pool of ${scores.length}, ${indices.length} kept: the largest by ${findCriterion(pick.criterion).measures}`;
           bands.push({ title: viewName(spec), note, rows });
           opinions.push(rows.map((_, round) => say(asks ? pool.teacherLogits(whole(round)) : null)));
         }

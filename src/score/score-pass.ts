@@ -8,11 +8,11 @@ import {
   type StandardOptions,
 } from '../augment/index.ts';
 import { batchCount, batchIndex, epochOrder, type TensorSet } from '../data/batches.ts';
-import { criterionNeeds } from '../distill/pick.ts';
+import { criterionNeeds } from '../distill/pick/index.ts';
 import { type Tensor, tidy } from '../torch/index.ts';
 import { bootstrapError, MeanProbabilities, meanStddev, probabilitySums } from './stddev.ts';
 import { type Judges, type ViewBatch, ViewPool } from './view-pool.ts';
-import type { ViewSpec } from './views.ts';
+import { type ViewSpec, viewScheme } from './views.ts';
 
 export interface ScorePassOptions {
   seed: number;
@@ -156,7 +156,7 @@ export async function scorePass(
       const teacher = counting.teacher(x).data() as Float32Array;
       const view = { images, x, normalization, channelsLast };
       const batch: ViewBatch = { view, teacher, index, seed, epoch, step, draw, settings };
-      const pools = new Map(specs.map(({ scheme }) => [scheme, new ViewPool(batch, scheme, counting)]));
+      const pools = new Map(specs.map((spec) => [spec.scheme, new ViewPool(batch, viewScheme(spec), counting)]));
       const ofX = probabilitySums(teacher, classes);
       for (const to of byAppetite) {
         const ofView = probabilitySums(viewLogits(pools, to.spec), classes);

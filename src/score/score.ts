@@ -6,7 +6,7 @@ import { UserError } from '../base/errors.ts';
 import { fileHash } from '../base/file-hash.ts';
 import { batchCount, type TensorSet, toTensorSet } from '../data/batches.ts';
 import { loadSplit, normalizationOf } from '../data/index.ts';
-import { criterionNeeds } from '../distill/pick.ts';
+import { criterionNeeds } from '../distill/pick/index.ts';
 import { checkModel } from '../networks/model-reference.ts';
 import type { Precision } from '../nn/precision.ts';
 import { defaultThreads, setNumThreads } from '../torch/index.ts';
@@ -14,7 +14,14 @@ import { prefersChannelsLast } from '../train/layout.ts';
 import { InterruptedError } from '../train/loop.ts';
 import { paperColumn } from './paper-stddev.ts';
 import { type Forwards, forwardsPerImage, scorePass, type ViewScore } from './score-pass.ts';
-import { type CheckpointOptions, checkJudges, type JudgeOptions, type LeftOut, loadJudges } from './scorers.ts';
+import {
+  type CheckpointOptions,
+  checkJudges,
+  type JudgeOptions,
+  type LeftOut,
+  loadJudges,
+  loadViewParts,
+} from './scorers.ts';
 import { paperIndex, viewName } from './views.ts';
 
 export interface ScoreOptions extends JudgeOptions {
@@ -100,6 +107,7 @@ function besidePaper(
  */
 export async function scoreAugmentations(options: ScoreOptions): Promise<AugmentationScore> {
   const { epochs = 10, batchSize = 64, group = 5, draw = 'batch', precision = 'fp32', teacher, student } = options;
+  await loadViewParts(options);
   const checked = checkJudges(options, true);
   const { info, specs, leftOut, device, seed } = checked;
   if (teacher.model) checkModel(teacher.model);
@@ -127,7 +135,7 @@ export async function scoreAugmentations(options: ScoreOptions): Promise<Augment
   );
   let set: TensorSet | undefined;
   try {
-    const source = { data: info.name, ...(options.dataDir ? { dataDir: options.dataDir } : {}) };
+    const source = { data: options.data, ...(options.dataDir ? { dataDir: options.dataDir } : {}) };
     set = toTensorSet(await loadSplit(source, 'train', options.limitTrain), device);
     // A folder may hold fewer images than the set is known for.
     checkSteps(set.count);

@@ -2,7 +2,7 @@
 import { renormalizer } from '../augment/index.ts';
 import { UserError } from '../base/errors.ts';
 import { type DatasetInfo, datasetInfo, normalizationOf } from '../data/index.ts';
-import { criterionNeeds } from '../distill/pick.ts';
+import { criterionNeeds } from '../distill/pick/index.ts';
 import { Teacher } from '../distill/teacher.ts';
 import { loadNetwork } from '../networks/load-network.ts';
 import { checkModel, modelLabel } from '../networks/model-reference.ts';
@@ -11,11 +11,12 @@ import { openOnnxTeacher } from '../networks/onnx-teacher.ts';
 import { type NormalizationSetting, teacherNormalization } from '../networks/teacher-normalization.ts';
 import { withoutStatistics } from '../nn/index.ts';
 import { type Precision, withPrecision } from '../nn/precision.ts';
+import { loadPart } from '../parts/index.ts';
 import { checkDevice, noGrad, type Tensor, tidy } from '../torch/index.ts';
 import { checkSeed } from '../torch/random.ts';
 import { prefersChannelsLast } from '../train/layout.ts';
 import type { Judges } from './view-pool.ts';
-import { parseViews, type ViewSpec, viewName } from './views.ts';
+import { type OptionsByName, parseViews, type ViewSpec, viewFiles, viewName, viewNames } from './views.ts';
 
 /** A checkpoint, and its architecture (or a file that exports the network) where the checkpoint does not say it. */
 export interface CheckpointOptions {
@@ -36,6 +37,9 @@ export interface JudgeOptions {
   /** Views of each batch in a pool, and the share of it that is kept. The paper's: 2 and 0.5. */
   pickFactor?: number | undefined;
   pickKeep?: number | undefined;
+  /** Options of the schemes and of the criteria in use, by their names: `{ cutmix: { alpha: 0.5 } }`. */
+  augmentOption?: OptionsByName | undefined;
+  pickOption?: OptionsByName | undefined;
   /** Of picking by `kl`. Default 4. */
   temperature?: number | undefined;
   /** A draw for each image, or one for the batch. */
@@ -64,6 +68,14 @@ export interface CheckedJudges {
   temperature: number;
 }
 
+/** Load the dataset, the augmentations and the criteria that are files of the user's. @throws UserError */
+export async function loadViewParts({ data, augment = 'all' }: Pick<JudgeOptions, 'data' | 'augment'>): Promise<void> {
+  const files = viewFiles(augment);
+  await loadPart('dataset', data);
+  for (const file of files.augmentations) await loadPart('augmentation', file);
+  for (const file of files.criteria) await loadPart('criterion', file);
+}
+
 /**
  * Everything about the judges and views that can be wrong without a file being read.
  *
@@ -71,12 +83,10 @@ export interface CheckedJudges {
  */
 export function checkJudges(options: JudgeOptions, hasTeacher: boolean): CheckedJudges {
   const { augment = 'all', temperature = 4, seed = 0, draw, student } = options;
-  const pool = {
-    ...(options.pickFactor === undefined ? {} : { factor: options.pickFactor }),
-    ...(options.pickKeep === undefined ? {} : { keep: options.pickKeep }),
-  };
-  const views = parseViews(augment, pool);
-  const named = new Set(augment.split(',').map((name) => name.trim()));
+  const { pickFactor: factor, pickKeep: keep, augmentOption, pickOption } = options;
+  const views = parseViews(augment, { factor, keep, augmentOption, pickOption });
+  const one = viewNames(augment).filter((name) => name !== 'all');
+  const named = new Set(one.length > 0 ? parseViews(one.join(','), { factor, keep }).map(viewName) : []);
   const info = datasetInfo(options.data);
   if (!(temperature > 0 && Number.isFinite(temperature))) {
     throw new UserError(`--temperature must be above 0, got ${temperature}`, { hint: "the paper's is 4" });

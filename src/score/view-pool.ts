@@ -1,5 +1,5 @@
-import { type BatchView, type Scheme, type SchemeSettings, schemeByName } from '../augment/index.ts';
-import { criterionNeeds, type Picked, type PickOptions, pick, pickCount, takePicked } from '../distill/pick.ts';
+import type { BatchView, Scheme, SchemeSettings } from '../augment/index.ts';
+import { criterionNeeds, type Picked, type PickOptions, pick, pickCount, takePicked } from '../distill/pick/index.ts';
 import { cat, type Tensor, tensor } from '../torch/index.ts';
 
 /** Who is asked about images [B, 3, H, W]: logits float32 [B, classes], without gradients. */
@@ -44,9 +44,9 @@ export class ViewPool {
   readonly #known: Uint8Array[] = [];
   readonly #students = new Map<number, Tensor>();
 
-  constructor(batch: ViewBatch, scheme: string, judges: Judges) {
+  constructor(batch: ViewBatch, scheme: Scheme, judges: Judges) {
     this.#batch = batch;
-    this.#scheme = schemeByName(scheme);
+    this.#scheme = scheme;
     this.#judges = judges;
   }
 
@@ -135,6 +135,7 @@ export class ViewPool {
     const { device } = view.x;
     return pick({
       criterion: options.criterion,
+      options: options.options,
       keep: pickCount(options, this.size),
       size,
       ...(needs.teacher ? { poolTeacherLogits: rows(this.teacherLogits(range(0, size))).to({ device }) } : {}),

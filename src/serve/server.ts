@@ -77,7 +77,7 @@ export function createApp({ index, page, host, token = randomBytes(24).toString(
     const [{ schemeNames }, { DATASETS }, { criteria }] = await Promise.all([
       import('../augment/index.ts'),
       import('../data/index.ts'),
-      import('../distill/pick.ts'),
+      import('../distill/pick/index.ts'),
     ]);
     return context.json({ datasets: Object.keys(DATASETS), schemes: schemeNames, criteria });
   });

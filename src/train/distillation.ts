@@ -15,7 +15,7 @@ import type { Passes } from '../distill/losses/index.ts';
 import type { TapKind } from '../distill/losses/loss.ts';
 import type { Methods, TeacherFeatures, View } from '../distill/methods.ts';
 import { type KdOptions, kdTerms, mixedCrossEntropy, type Terms } from '../distill/objective.ts';
-import { type Criterion, criterionNeeds, type PickOptions, pick, pickCount, takePicked } from '../distill/pick.ts';
+import { criterionNeeds, type PickOptions, pick, pickCount, takePicked } from '../distill/pick/index.ts';
 import type { TeacherModel } from '../distill/teacher.ts';
 import type { Features } from '../models/index.ts';
 import { cat, type Tensor } from '../torch/index.ts';
@@ -96,6 +96,7 @@ function pickView(
   const teacher = needs.teacher ? networks.teacher.logits(pool) : null;
   const picked = pick({
     criterion: options.criterion,
+    options: options.options,
     keep: pickCount(options, batch.index.length),
     size: pool.size(0),
     ...(teacher ? { poolTeacherLogits: teacher } : {}),
@@ -163,7 +164,7 @@ const inputOf = ({ labels, index }: Batch, { name, epoch, step }: Stage) => ({
 /** Whether the run's own epochs need what the teacher says of x. After ab and fsp alone, for one, they do not. */
 export function asksTeacherOnX(
   { alpha }: Pick<KdOptions, 'alpha'>,
-  strong: { pick?: { criterion: Criterion } | null | undefined } | null | undefined,
+  strong: { pick?: { criterion: string } | null | undefined } | null | undefined,
   methods: Methods | null,
 ): boolean {
   const { pick } = strong ?? {};

@@ -13,7 +13,18 @@ export type {
   PhaseName,
   TapKind,
   TapShapes,
+  WrittenLoss,
 } from './loss.ts';
+export { defineLoss } from './loss.ts';
 export { ModuleDict } from './modules.ts';
 export { enterPhase, type Passes, passesOf, phaseOf } from './phases.ts';
-export { createLoss, findLoss, type LossSettings, lossDefinitions, lossNames } from './registry.ts';
+export {
+  type AnyDefinition,
+  createLoss,
+  findLoss,
+  forget,
+  type LossSettings,
+  lossDefinitions,
+  losses,
+  lossNames,
+} from './registry.ts';

@@ -13,6 +13,7 @@
  */
 
 import type { OptionSpecs, OptionValues } from '../../base/options.ts';
+import { checkPart } from '../../base/part.ts';
 import type { Features } from '../../models/index.ts';
 import type { Tensor } from '../../torch/index.ts';
 import type { ModuleDict } from './modules.ts';
@@ -129,13 +130,15 @@ export interface DistillLoss {
 }
 
 export interface LossDefinition<Specs extends OptionSpecs = OptionSpecs> {
+  readonly kind: 'loss';
   /** The short name. */
   name: string;
   /** Other names it answers to, RepDistiller's first. */
   aliases: readonly string[];
   /** Authors, title, venue. */
   paper: string;
-  year: number;
+  /** Null where there is no paper. */
+  year: number | null;
   /** One line, as in docs/losses.md. */
   equation: string;
   /** Which taps it reads, for people. */
@@ -154,6 +157,39 @@ export interface LossDefinition<Specs extends OptionSpecs = OptionSpecs> {
   create(context: LossContext, options: OptionValues<Specs>): LossParts;
 }
 
-/** A definition, with its options' types inferred. */
-export const defineLoss = <Specs extends OptionSpecs>(definition: LossDefinition<Specs>): LossDefinition<Specs> =>
-  definition;
+type Told = 'aliases' | 'paper' | 'year' | 'equation' | 'taps' | 'weight' | 'gamma' | 'options';
+
+/** A loss as it is written down: what people are told has a default. */
+export type WrittenLoss<Specs extends OptionSpecs> = Omit<LossDefinition<Specs>, 'kind' | Told> &
+  Partial<Pick<LossDefinition<Specs>, Told>>;
+
+/**
+ * A distillation loss: one of ours, or one of one's own as `--method ./my-loss.ts` or in a configuration. Weight and gamma are 1
+ * unless given.
+ *
+ * @example
+ * export default defineLoss({
+ *   name: 'logit-mse',
+ *   options: { scale: options.positive(0.1, 'multiplies the squared distance') },
+ *   create: (_context, { scale }) => ({
+ *     terms: ({ student, teacher }) => ({ mse: student.logits.sub(teacher.logits).square().mean().mul(scale) }),
+ *   }),
+ * });
+ * @throws UserError for a definition that does not fit
+ */
+export function defineLoss<const Specs extends OptionSpecs>(written: WrittenLoss<Specs>): LossDefinition<Specs> {
+  checkPart('loss', written, ['create']);
+  return {
+    aliases: [],
+    paper: 'own',
+    year: null,
+    equation: '',
+    // Of a loss that does not say it, all may be read.
+    taps: 'taps',
+    weight: 1,
+    gamma: 1,
+    options: {} as Specs,
+    ...written,
+    kind: 'loss',
+  };
+}

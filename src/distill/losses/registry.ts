@@ -1,7 +1,7 @@
 /** @file The losses by name. Adding one: its file, one line here, its test, its row in docs/losses.md. */
 import { UserError } from '../../base/errors.ts';
 import { type OptionSpecs, resolveOptions } from '../../base/options.ts';
-import { unknownName } from '../../base/suggest.ts';
+import { Registry } from '../../base/registry.ts';
 import { tidy } from '../../torch/index.ts';
 import { abound } from './ab.ts';
 import { attention } from './at.ts';
@@ -26,10 +26,11 @@ import { similarity } from './sp.ts';
 import { logitStandardization } from './standardize.ts';
 import { vid } from './vid.ts';
 
-/** A definition whose options' types are forgotten: its `create` is given what `resolveOptions` checked. */
-type AnyDefinition = LossDefinition<OptionSpecs>;
+/** A definition whose options' types are forgotten. */
+export type AnyDefinition = LossDefinition<OptionSpecs>;
 
-const forget = <Specs extends OptionSpecs>(definition: LossDefinition<Specs>): AnyDefinition => ({
+/** The same definition, of whatever options: its `create` is given what `resolveOptions` checked. */
+export const forget = <Specs extends OptionSpecs>(definition: LossDefinition<Specs>): AnyDefinition => ({
   ...definition,
   check: (context, options) =>
     definition.check?.(context, resolveOptions(definition.name, definition.options, options)),
@@ -60,23 +61,18 @@ export const lossDefinitions: readonly AnyDefinition[] = [
   forget(logitStandardization),
 ];
 
-const byName = new Map(
-  lossDefinitions.flatMap((definition) => [definition.name, ...definition.aliases].map((name) => [name, definition])),
-);
+/** The losses by short name or another they answer to, as RepDistiller's command line has them; and the user's that were loaded. */
+export const losses = new Registry<AnyDefinition>('method', lossDefinitions, { alike: (name) => name.toLowerCase() });
 
 /** The short names. */
-export const lossNames: readonly string[] = lossDefinitions.map(({ name }) => name);
+export const lossNames: readonly string[] = losses.names;
 
 /**
- * A loss by its short name or another it answers to (`attention` for `at`), as RepDistiller's command line has them.
+ * A loss by its short name or another it answers to (`attention` for `at`), or by the path of a file that was loaded.
  *
  * @throws UserError for an unknown name, naming the nearest
  */
-export function findLoss(name: string): AnyDefinition {
-  const found = byName.get(name.toLowerCase());
-  if (found) return found;
-  throw unknownName('method', name, byName.keys());
-}
+export const findLoss = (name: string): AnyDefinition => losses.get(name);
 
 export interface LossSettings {
   /** Default: the definition's. */
