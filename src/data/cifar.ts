@@ -1,7 +1,8 @@
 import { closeSync, existsSync, fstatSync, openSync, readFileSync, readSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { UserError } from '../base/errors.ts';
 import { withFileErrors } from '../base/files.ts';
+import { type CifarPythonLayout, findArchive, findCifarPython, loadCifarPython } from './cifar-python.ts';
 import type { DatasetInfo, Rgb } from './dataset.ts';
 import type { ImageSet, Split } from './image-set.ts';
 import { getAgain, locate, requireFile, type Whereabouts } from './locate.ts';
@@ -21,6 +22,10 @@ export interface CifarLayout extends Whereabouts {
   classNames: readonly string[];
   /** The official text file of class names; the names above are used where it is absent. */
   namesFile: string;
+  /** The other version of the same dataset, which is read where this one is not there. */
+  python: CifarPythonLayout;
+  /** The official archive of this version. */
+  archive: string;
 }
 
 const SIZE = 32;
@@ -30,16 +35,32 @@ const CHUNK = 256;
 
 /** The folder that holds a split. @throws UserError naming the folders looked at */
 export function cifarFolder(layout: CifarLayout, split: Split, dir?: string): string {
-  return locate(
-    layout,
-    dir,
-    layout.files[split].map((name) => [name]),
-  );
+  try {
+    return locate(
+      layout,
+      dir,
+      layout.files[split].map((name) => [name]),
+    );
+  } catch (error) {
+    const other = findCifarPython(layout.python, dir);
+    if (other !== undefined) return other;
+    const archive = findArchive([layout.archive, layout.python.archive], dir);
+    if (!archive || !(error instanceof UserError)) throw error;
+    throw new UserError(`${archive} is not unpacked: ${layout.title} is read from its folder`, {
+      hint: `tar -xzf ${archive} -C ${dirname(archive)}`,
+      cause: error,
+    });
+  }
 }
 
 /** Load a split. @throws UserError naming the file when one is missing, of the wrong size or holds an impossible label */
 export function loadCifar(layout: CifarLayout, split: Split, dir?: string): ImageSet {
   const folder = cifarFolder(layout, split, dir);
+  if (folder === findCifarPython(layout.python, dir)) {
+    const [records, classes] = [layout.records[split], layout.classNames.length];
+    const loaded = loadCifarPython(layout.python, folder, split, { records, classes });
+    return { ...loaded, count: loaded.labels.length, channels: 3, height: SIZE, width: SIZE };
+  }
   const paths = layout.files[split].map((name) => requireFile(layout, folder, [name]));
   const records = layout.records[split];
   for (const path of paths) checkSize(layout, path, records);

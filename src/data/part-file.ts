@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import {
   closeSync,
   createReadStream,
+  createWriteStream,
   fsyncSync,
   mkdirSync,
   openSync,
@@ -12,6 +13,8 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { dirname } from 'node:path';
+import { pipeline } from 'node:stream/promises';
+import { createGunzip } from 'node:zlib';
 import { errorCode, UserError } from '../base/errors.ts';
 import { fileError, withFileErrors, writeFully } from '../base/files.ts';
 
@@ -73,6 +76,22 @@ export class PartFile {
       if (!append && validator) writeFileSync(this.note, JSON.stringify({ url, validator } satisfies Note));
       return writer;
     });
+  }
+
+  /** Undo the packing that a server added, if the file is then the published one. */
+  async unpack(expected: string): Promise<boolean> {
+    if ((await md5(this.part)) === expected) return true;
+    const plain = `${this.part}.plain`;
+    try {
+      await pipeline(createReadStream(this.part), createGunzip(), createWriteStream(plain));
+      if ((await md5(plain)) !== expected) return false;
+      renameSync(plain, this.part);
+      return true;
+    } catch {
+      return false; // not packed by gzip, or no space: the check of the file itself says what is wrong
+    } finally {
+      rmSync(plain, { force: true });
+    }
   }
 
   /** Give the file its final name. */

@@ -15,6 +15,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { UserError } from '../base/errors.ts';
 import type { SourceFile } from './source.ts';
@@ -270,7 +271,7 @@ describe('servers that fail', () => {
     const failure = await run().catch((error: unknown) => error);
     expect(failure).toBeInstanceOf(UserError);
     expect(failure).toMatchObject({
-      message: `cannot download file.bin: ${base}/file.bin: HTTP 404 Not Found`,
+      message: `cannot download file.bin: ${base}/file.bin: HTTP 404 Not Found (it is not there)`,
       hint: expect.stringContaining(`or put the file at ${path} yourself`),
     });
     expect(requests.length).toBe(1);
@@ -290,7 +291,7 @@ describe('servers that fail', () => {
     const closed = `http://127.0.0.1:${(gone.address() as AddressInfo).port}/file.bin`;
     await new Promise((done) => gone.close(done));
     await expect(run({ urls: [`${base}/bad`, closed] })).rejects.toThrow(
-      `${base}/bad: HTTP 404 Not Found; ${closed}: the connection was refused (2 tries)`,
+      `${base}/bad: HTTP 404 Not Found (it is not there); ${closed}: the connection was refused (2 tries)`,
     );
   });
 
@@ -326,9 +327,33 @@ describe('content that is not the file', () => {
     expect(readdirSync(join(root, 'data'))).toEqual([]);
   });
 
-  test('a page in its place is refused by its size, before it is read', async () => {
+  test('a web page in its place is said to be one, with its first words', async () => {
     handler = (_, response) => response.end('<html>please log in</html>');
+    await expect(run()).rejects.toThrow('a web page, not the file: "please log in"');
+    expect(existsSync(join(root, 'data'))).toBe(false);
+  });
+
+  test('other content is refused by its size, before it is read', async () => {
+    handler = (_, response) => response.end('twenty-six characters here');
     await expect(run()).rejects.toThrow('it offers 26 bytes where the published file has 300000');
+    expect(existsSync(join(root, 'data'))).toBe(false);
+  });
+
+  test.each([
+    [
+      '<!DOCTYPE html>\n<html><head><title>Sign in</title><script>var a = "<b>";</script></head><body>to go on',
+      'Sign in to go on',
+    ],
+    ['<?xml version="1.0"?><Error><Code>AccessDenied</Code></Error>', 'AccessDenied'],
+    ['<!-- x --><HTML><BODY>é</BODY></HTML>', 'é'],
+  ])('%s', async (page, words) => {
+    for (const packed of [false, true]) {
+      handler = (_, response) => {
+        if (packed) response.setHeader('Content-Encoding', 'gzip');
+        response.setHeader('Content-Type', 'text/html; charset=utf-8').end(packed ? gzipSync(page) : page);
+      };
+      await expect(run()).rejects.toThrow(`a web page, not the file: "${words}"`);
+    }
     expect(existsSync(join(root, 'data'))).toBe(false);
   });
 
@@ -426,3 +451,75 @@ function canMount(): boolean {
     rmSync(folder, { recursive: true });
   }
 }
+
+describe('a Content-Encoding', () => {
+  const packed = gzipSync(content);
+  const published = { bytes: packed.length, md5: md5(packed) };
+
+  test.each(['gzip', 'x-gzip', 'GZIP'])('%s: the bytes are kept as sent', async (encoding) => {
+    handler = (_, response) => response.setHeader('Content-Encoding', encoding).end(packed);
+    await run(published);
+    expect(Buffer.compare(readFileSync(path), packed)).toBe(0);
+  });
+
+  test('in chunks, without a length', async () => {
+    handler = (_, response) => {
+      response.setHeader('Content-Encoding', 'gzip').write(packed.subarray(0, 100));
+      response.end(packed.subarray(100));
+    };
+    await run(published);
+    expect(Buffer.compare(readFileSync(path), packed)).toBe(0);
+  });
+
+  test('packed for the way only: unpacked again, a .gz too', async () => {
+    handler = (_, response) => response.setHeader('Content-Encoding', 'gzip').end(gzipSync(content));
+    await run();
+    expect(Buffer.compare(readFileSync(path), content)).toBe(0);
+    rmSync(path);
+    handler = (_, response) => response.setHeader('Content-Encoding', 'gzip').end(gzipSync(packed));
+    await run(published);
+    expect(Buffer.compare(readFileSync(path), packed)).toBe(0);
+    expect(readdirSync(join(root, 'data'))).toEqual(['file.bin']);
+  });
+
+  test('cut on the way, and fetched anew', async () => {
+    handler = (_, response, n) => {
+      response.setHeader('Content-Encoding', 'gzip').setHeader('ETag', '"v1"');
+      if (n > 0) response.end(packed);
+      else response.write(packed.subarray(0, 1000), () => response.destroy());
+    };
+    await run(published);
+    expect(requests.map(({ range }) => range)).toEqual([undefined, undefined]);
+  });
+
+  test('other content is still refused', async () => {
+    handler = (_, response) => response.setHeader('Content-Encoding', 'gzip').end(gzipSync('something else'));
+    await expect(run({}, { attempts: 1 })).rejects.toThrow(/the connection ended after \d+ of 300000 bytes/);
+  });
+});
+
+describe('redirects', () => {
+  test('are followed, relative ones too', async () => {
+    handler = (request, response) =>
+      request.url === '/there' ? whole(request, response) : response.writeHead(302, { Location: 'there' }).end();
+    await run();
+    expect(Buffer.compare(readFileSync(path), content)).toBe(0);
+  });
+
+  test('that never end, or lead nowhere', async () => {
+    handler = (_, response) => response.writeHead(302, { Location: '/file.bin' }).end();
+    await expect(run()).rejects.toThrow('it redirects more than 10 times');
+    handler = (_, response) => response.writeHead(301, { Location: 'ftp://127.0.0.1/x' }).end();
+    await expect(run()).rejects.toThrow('it leads to ftp: instead of http');
+  });
+});
+
+test('what an answer means is said, and a server that asks to wait is waited for', async () => {
+  handler = (_, response) => response.writeHead(403).end();
+  await expect(run()).rejects.toThrow('HTTP 403 Forbidden (the server refuses access to it)');
+  const begun = performance.now();
+  handler = (request, response, n) =>
+    n === 1 ? response.writeHead(429, { 'Retry-After': '1' }).end() : whole(request, response);
+  await run();
+  expect(performance.now() - begun).toBeGreaterThan(900);
+});

@@ -1,8 +1,10 @@
 import { existsSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { errorCode, errorMessage, UserError } from '../base/errors.ts';
+import { type Answer, get, Unreachable } from './http-get.ts';
 import { md5, PartFile, type PartWriter } from './part-file.ts';
 import type { SourceFile } from './source.ts';
+import { webPageWords } from './web-page.ts';
 
 /** How far a file has come, in bytes. */
 export interface Progress {
@@ -23,8 +25,15 @@ export interface TransferOptions {
   idleTimeout?: number;
 }
 
-/** Worth another try at the same address. */
-class Transient extends Error {}
+/** Worth another try at the same address, after so many seconds where the server says it. */
+class Transient extends Error {
+  readonly wait: number | undefined;
+
+  constructor(message: string, wait?: number) {
+    super(message);
+    this.wait = wait;
+  }
+}
 /** Not worth another try at this address; another may do. */
 class Refused extends Error {}
 
@@ -53,7 +62,8 @@ export async function transfer(source: SourceFile, path: string, options: Transf
           failures.push(`${url}: ${errorMessage(error)}${attempt > 1 ? ` (${attempt} tries)` : ''}`);
           break;
         }
-        await sleep(retryDelay * 1000 * 2 ** (attempt - 1), undefined, signal ? { signal } : {});
+        const wait = error.wait ?? retryDelay * 2 ** (attempt - 1);
+        await sleep(wait * 1000, undefined, signal ? { signal } : {});
       }
     }
   }
@@ -74,7 +84,7 @@ async function receive(url: string, source: SourceFile, file: PartFile, options:
   const stalled = new AbortController();
   const stall = (): void => stalled.abort(new Transient(`no data for ${idleTimeout} s`));
   let timer = setTimeout(stall, idleTimeout * 1000);
-  let body: ReadableStream<Uint8Array> | null = null;
+  let body: Answer['body'] | undefined;
   let writer: PartWriter | undefined;
   let spoiled = false;
   try {
@@ -84,46 +94,81 @@ async function receive(url: string, source: SourceFile, file: PartFile, options:
       headers.Range = `bytes=${begun.size}-`;
       headers['If-Range'] = begun.validator;
     }
-    const response = await fetch(url, { headers, signal: AbortSignal.any(signals) });
+    const response = await get(url, headers, AbortSignal.any(signals));
     body = response.body;
-    const start = judge(response, begun, source, file);
-    if (!body) throw new Transient('the server sent nothing');
-    writer = file.open(start > 0, url, validatorOf(response.headers));
+    const { start, wrong } = judge(response, begun, source, file);
+    const chunks = body[Symbol.asyncIterator]() as AsyncIterator<Uint8Array>;
+    const opening = start > 0 ? noBytes : ((await chunks.next()).value ?? noBytes);
+    const words = start > 0 ? undefined : webPageWords(opening, response.headers['content-type']);
+    if (words !== undefined) throw new Refused(`a web page, not the file${words && `: "${words}"`}`);
+    if (wrong) throw wrong;
+    // A server that packs on its way sends other bytes each time: only what is the file as published can be continued.
+    const packed = isPacked(response);
+    writer = file.open(start > 0, url, packed ? undefined : validatorOf(response.headers));
+    const most = packed ? source.bytes * 1.01 + 65_536 : source.bytes;
     let received = start;
-    for await (const chunk of body as AsyncIterable<Uint8Array>) {
+    const take = (chunk: Uint8Array): void => {
       clearTimeout(timer);
       timer = setTimeout(stall, idleTimeout * 1000);
       received += chunk.length;
-      if (received > source.bytes) throw new Refused(`it sends more than the ${source.bytes} bytes the file has`);
-      writer.write(chunk);
-      options.onProgress?.({ file: source.file, received, total: source.bytes });
+      if (received > most) throw new Refused(`it sends more than the ${source.bytes} bytes the file has`);
+      writer?.write(chunk);
+      options.onProgress?.({ file: source.file, received: Math.min(received, source.bytes), total: source.bytes });
+    };
+    take(opening);
+    for (;;) {
+      const { done, value } = await chunks.next();
+      if (done) break;
+      take(value);
     }
     writer.flush();
+    if (packed && (await file.unpack(source.md5))) return false;
     if (received < source.bytes) {
       throw new Transient(`the connection ended after ${received} of ${source.bytes} bytes`);
     }
     return start > 0;
   } catch (error) {
     spoiled = error instanceof Refused && writer !== undefined;
-    throw translate(error, stalled.signal);
+    throw translate(error, stalled.signal, options.signal);
   } finally {
     clearTimeout(timer);
     writer?.close();
     if (spoiled) file.discard();
-    await body?.cancel().catch(() => {}); // closes the connection when the body was not read to its end
+    body?.destroy(); // closes the connection when the body was not read to its end
   }
 }
 
-/** Where the body that follows belongs in the file. Throws when it is of no use. */
+const noBytes = new Uint8Array(0);
+
+/** Sent with a Content-Encoding: mostly a .gz file as it is, sometimes a file that was packed for the way. */
+const isPacked = ({ headers }: Answer): boolean => /gzip|deflate|br|zstd/i.test(headers['content-encoding'] ?? '');
+
+/** What a person can do about an answer. */
+const meanings: Readonly<Record<number, string>> = {
+  401: 'it wants a login',
+  403: 'the server refuses access to it',
+  404: 'it is not there',
+  407: 'the proxy wants a user and a password: http://user:password@host:port',
+  410: 'it is not there any more',
+  429: 'the server is asked too often: try again later',
+};
+
+/** Seconds that a server asks to wait, a minute at most. */
+function retryAfter({ headers }: Answer): number | undefined {
+  const seconds = Number(headers['retry-after']);
+  return seconds > 0 ? Math.min(seconds, 60) : undefined;
+}
+
+/** Where the body that follows belongs in the file, and what its head says is wrong with it. Throws when it is of no use. */
 function judge(
-  response: Response,
+  response: Answer,
   begun: { size: number; validator: string | undefined },
   source: SourceFile,
   file: PartFile,
-): number {
+): { start: number; wrong?: Refused } {
   const { status, headers } = response;
   if (status === 206) {
-    const range = /^bytes (\d+)-(\d+)\/(\d+|\*)$/.exec(headers.get('content-range') ?? '');
+    const range = /^bytes (\d+)-(\d+)\/(\d+|\*)$/.exec(headers['content-range'] ?? '');
     const changed = validatorOf(headers) !== undefined && validatorOf(headers) !== begun.validator;
     if (
       !range ||
@@ -134,47 +179,53 @@ function judge(
       file.discard();
       throw new Transient('the server cannot continue the file that was begun');
     }
-    return begun.size;
+    return { start: begun.size };
   }
   if (status === 416) {
     file.discard();
     throw new Transient('the server cannot continue the file that was begun');
   }
   if (status !== 200) {
-    const what = `HTTP ${status}${response.statusText ? ` ${response.statusText}` : ''}`;
-    throw status === 408 || status === 429 || status >= 500 ? new Transient(what) : new Refused(what);
+    const meaning = meanings[status] ? ` (${meanings[status]})` : '';
+    const what = `HTTP ${status}${response.reason ? ` ${response.reason}` : ''}${meaning}`;
+    if (status === 408 || status === 429 || status >= 500) throw new Transient(what, retryAfter(response));
+    throw new Refused(what);
   }
-  const length = headers.get('content-length');
-  if (length !== null && !headers.has('content-encoding') && Number(length) !== source.bytes) {
-    throw new Refused(`it offers ${length} bytes where the published file has ${source.bytes}`);
+  const length = headers['content-length'];
+  if (length !== undefined && !isPacked(response) && Number(length) !== source.bytes) {
+    return { start: 0, wrong: new Refused(`it offers ${length} bytes where the published file has ${source.bytes}`) };
   }
-  return 0;
+  return { start: 0 };
 }
 
 /** A strong ETag, else the date: what If-Range accepts (RFC 9110, 13.1.5). */
-function validatorOf(headers: Headers): string | undefined {
-  const etag = headers.get('etag');
-  return etag && !etag.startsWith('W/') ? etag : (headers.get('last-modified') ?? undefined);
+function validatorOf(headers: Answer['headers']): string | undefined {
+  const { etag, 'last-modified': date } = headers;
+  return etag && !etag.startsWith('W/') ? etag : date;
 }
 
 const networkReasons: Record<string, string> = {
   ECONNREFUSED: 'the connection was refused',
   ECONNRESET: 'the connection was cut',
-  UND_ERR_SOCKET: 'the connection was cut',
-  UND_ERR_RES_CONTENT_LENGTH_MISMATCH: 'the connection was cut',
+  EPIPE: 'the connection was cut',
   ENOTFOUND: 'the host is unknown: is there a network connection?',
   EAI_AGAIN: 'the host name cannot be looked up: is there a network connection?',
   ETIMEDOUT: 'no answer',
-  UND_ERR_CONNECT_TIMEOUT: 'no answer',
-  UND_ERR_HEADERS_TIMEOUT: 'no answer',
+  EHOSTUNREACH: 'the host cannot be reached: is there a network connection?',
+  ENETUNREACH: 'there is no network connection',
 };
 
-/** fetch wraps what happened: "fetch failed" or "terminated", with the reason as its cause. */
-function translate(error: unknown, stalled: AbortSignal): unknown {
+/** What happened, as this file's own errors; those of the disk as they are. */
+function translate(error: unknown, stalled: AbortSignal, stopped: AbortSignal | undefined): unknown {
   if (stalled.aborted) return stalled.reason;
-  if (!(error instanceof TypeError)) return error;
-  const code = errorCode(error.cause);
-  return new Transient((code && networkReasons[code]) ?? errorMessage(error.cause ?? error));
+  if (stopped?.aborted || error instanceof UserError || error instanceof Transient || error instanceof Refused)
+    return error;
+  if (error instanceof Unreachable) return new Refused(error.message);
+  const code = errorCode(error);
+  if (code === undefined) return error;
+  const { proxy } = error as { proxy?: string };
+  const reason = networkReasons[code] ?? errorMessage(error);
+  return new Transient(proxy ? `the proxy ${proxy}: ${reason}` : reason);
 }
 
 /** Check the MD5 and move the file into place. A wrong file is removed, and fetched again only if it was put together. */

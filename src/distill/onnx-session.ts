@@ -27,6 +27,14 @@ function findRuntime(): string {
   });
 }
 
+/** The runtime's own words, without its source files and line numbers. */
+const brief = (error: string): string =>
+  error
+    .split('\n')[0]!
+    .replace(/^\W*ONNXRuntimeError\W*:?\s*/i, '')
+    .replace(/\S*\/\S+\.(cc|h):\d+ (\S+ )?/g, '')
+    .slice(0, 200);
+
 /** Images move to the model's thread, a copy of the logits comes back; meanwhile this thread sleeps. */
 export class OnnxSession {
   readonly #path: string;
@@ -58,7 +66,7 @@ export class OnnxSession {
     worker.unref();
     if (error !== null) {
       await worker.terminate();
-      throw new UserError(`onnxruntime cannot load ${path}: ${error}`);
+      throw new UserError(`onnxruntime cannot load ${path}: ${brief(error)}`);
     }
     return new OnnxSession(path, worker, port1);
   }
@@ -74,7 +82,9 @@ export class OnnxSession {
     }
     const answer = receiveMessageOnPort(this.#port)?.message as RunAnswer;
     if ('error' in answer) {
-      throw new UserError(`onnxruntime fails to run ${this.#path} on a batch [${shape.join(', ')}]: ${answer.error}`);
+      throw new UserError(
+        `onnxruntime fails to run ${this.#path} on a batch [${shape.join(', ')}]: ${brief(answer.error)}`,
+      );
     }
     return answer;
   }

@@ -238,6 +238,14 @@ describe('what does not fit is refused', () => {
     (await open(path)).dispose();
   });
 
+  test('an open batch may be written as -1', async () => {
+    const path = changed((model) => {
+      input(model).shape = sizes(-1, 3, 16, 16);
+      output(model).shape = sizes(-1, 10);
+    });
+    (await open(path, { batchSizes: [5, 3] })).dispose();
+  });
+
   test('probabilities', async () => {
     class Probabilities extends Module {
       readonly inside = network;

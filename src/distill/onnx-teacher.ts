@@ -3,6 +3,7 @@ import { type Normalization, renormalizer } from '../augment/index.ts';
 import { UserError } from '../base/errors.ts';
 import { describePort, type OnnxInfo, type OnnxPort } from '../formats/index.ts';
 import { noGrad, type Tensor, tensor, tidy } from '../torch/index.ts';
+import { checkContract, openBatch } from './onnx-contract.ts';
 import { OnnxSession } from './onnx-session.ts';
 import type { TeacherModel } from './teacher.ts';
 
@@ -19,6 +20,10 @@ export interface OnnxTeacherOptions {
   inputNormalization: Normalization;
   /** Threads it may use. */
   threads: number;
+  /** Images in a batch, each size it will be given: it is tried on them. */
+  batchSizes?: readonly number[] | undefined;
+  /** Where each class of the data is among its own; in the same order unless given. */
+  classOrder?: readonly number[] | undefined;
 }
 
 export class OnnxTeacher implements TeacherModel {
@@ -26,14 +31,20 @@ export class OnnxTeacher implements TeacherModel {
   readonly #session: OnnxSession;
   readonly #renormalize: ((images: Tensor) => Tensor) | null;
 
-  private constructor(session: OnnxSession, { classes, inputNormalization, normalization }: OnnxTeacherOptions) {
+  readonly #order: readonly number[] | undefined;
+
+  private constructor(
+    session: OnnxSession,
+    { classes, inputNormalization, normalization, classOrder }: OnnxTeacherOptions,
+  ) {
     this.classes = classes;
+    this.#order = classOrder;
     this.#session = session;
     this.#renormalize = renormalizer(inputNormalization, normalization);
   }
 
   /**
-   * Check what an .onnx file says of itself, load it, and try it on two made-up images.
+   * Check what an .onnx file says of itself, load it, and try it on made-up images in batches of the sizes to come.
    *
    * @throws UserError if it takes or gives something else than images of this size and logits of these classes
    */
@@ -42,7 +53,10 @@ export class OnnxTeacher implements TeacherModel {
     const session = await OnnxSession.open(path, { input, output, threads: options.threads });
     const teacher = new OnnxTeacher(session, options);
     try {
-      checkOutput(path, session, options);
+      checkContract(path, (values, shape) => session.run(values, shape), {
+        ...options,
+        batchSizes: options.batchSizes ?? usualSizes,
+      });
       return teacher;
     } catch (error) {
       teacher.dispose();
@@ -62,12 +76,22 @@ export class OnnxTeacher implements TeacherModel {
     if (answer.shape.join() !== `${shape[0]},${this.classes}`) {
       throw new UserError(`the teacher made [${answer.shape.join(', ')}] of ${shape[0]} images`);
     }
-    return tensor(answer.logits, { shape: answer.shape, device: images.device });
+    const logits = this.#order ? reordered(answer.logits, this.#order) : answer.logits;
+    return tensor(logits, { shape: answer.shape, device: images.device });
   }
 
   dispose(): void {
     this.#session.close();
   }
+}
+
+/** Where nobody says what will come. */
+const usualSizes = [2, 1, 7];
+
+/** Each row's values at `order`. */
+function reordered(logits: Float32Array, order: readonly number[]): Float32Array {
+  const classes = order.length;
+  return logits.map((_, i) => logits[i - (i % classes) + order[i % classes]!]!);
 }
 
 const reexport = 'export it again for images [batch, 3, height, width] with a batch size that is left open';
@@ -80,7 +104,7 @@ function checkModel(
 ): { input: string; output: string } {
   if (info.externalFiles.length > 0) {
     throw new UserError(`${path} keeps weights in other files (${info.externalFiles.slice(0, 3).join(', ')})`, {
-      hint: 'save it as one file, so that a run can tell whether its teacher is still the same',
+      hint: "save it as one file, so that a run can tell whether its teacher is still the same: torch.onnx.export(…, external_data=False), or onnx.save(onnx.load('in.onnx'), 'out.onnx')",
     });
   }
   const [input] = info.inputs;
@@ -117,7 +141,7 @@ function checkInput(path: string, input: OnnxPort, imageSize: number): void {
       hint: 'choose a teacher for images of this size',
     });
   }
-  if (typeof batch === 'number') throw new UserError(`${says}: batches of ${batch} only`, { hint: reexport });
+  if (typeof batch === 'number') throw new UserError(`${says}: batches of ${batch} only`, { hint: openBatch });
 }
 
 /** The output that may be logits: the only one that is [batch, classes]. */
@@ -139,25 +163,4 @@ function findOutput(path: string, outputs: readonly OnnxPort[], classes: number)
       : `${path} gives ${has}; which of these are the logits cannot be told`,
     { hint: 'export it with its logits as the only output' },
   );
-}
-
-/** Two images through the model: the right number of classes, and logits rather than probabilities. */
-function checkOutput(path: string, session: OnnxSession, { classes, imageSize }: OnnxTeacherOptions): void {
-  const shape = [2, 3, imageSize, imageSize];
-  const half = 3 * imageSize * imageSize;
-  const probe = Float32Array.from({ length: 2 * half }, (_, i) => (i < half ? 0 : Math.sin(i)));
-  const { logits, shape: made } = session.run(probe, shape);
-  if (made.length !== 2 || made[0] !== 2 || made[1] !== classes) {
-    const trained = made.length === 2 && made[0] === 2 ? `: it was trained for ${made[1]} classes` : '';
-    throw new UserError(`${path} makes [${made.join(', ')}] of 2 images${trained}; the data has ${classes} classes`, {
-      hint: 'choose the dataset it was trained on, or another teacher',
-    });
-  }
-  const rows = [logits.subarray(0, classes), logits.subarray(classes)];
-  const sums = rows.map((row) => row.reduce((sum, value) => sum + value, 0));
-  if (logits.every((value) => value >= 0 && value <= 1) && sums.every((sum) => Math.abs(sum - 1) < 1e-3)) {
-    throw new UserError(`${path} gives probabilities (each row adds up to 1), a teacher gives logits`, {
-      hint: 'export it without the softmax at its end',
-    });
-  }
 }

@@ -1,5 +1,6 @@
 /** Files of weights (safetensors, PyTorch's) and TensorBoard events, on plain bytes: nothing here needs libtorch. */
 export { describePort, type OnnxInfo, type OnnxPort, type OnnxSize, parseOnnxInfo, readOnnxInfo } from './onnx.ts';
+export { readPickle } from './pickle-file.ts';
 export { PickledObject, PickleGlobal } from './pickle-values.ts';
 export { type FileTensors, parsePth, readPth, readTensors, readWeights, type Weights } from './pth.ts';
 export { writePth } from './pth-write.ts';

@@ -30,7 +30,9 @@ export interface OnnxInfo {
 function port({ name = '', type }: OnnxValueInfo): OnnxPort {
   const tensor = type?.tensor_type;
   const dims = tensor?.shape?.dim ?? (tensor?.shape ? [] : null);
-  const shape = dims?.map(({ dim_value, dim_param }): OnnxSize => dim_value ?? (dim_param || null)) ?? null;
+  // Some exporters write an open size as -1.
+  const shape =
+    dims?.map(({ dim_value = -1, dim_param }): OnnxSize => (dim_value >= 0 ? dim_value : dim_param || null)) ?? null;
   return { name, type: tensor ? onnxTypeName(tensor.elem_type ?? 0) : null, shape };
 }
 

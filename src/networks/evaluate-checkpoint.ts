@@ -9,6 +9,7 @@ import { type Evaluation, evaluate } from '../train/evaluate.ts';
 import { prefersChannelsLast } from '../train/layout.ts';
 import { loadNetwork } from './load-network.ts';
 import { checkModel, modelLabel } from './model-reference.ts';
+import { type NormalizationSetting, teacherNormalization } from './teacher-normalization.ts';
 
 export interface EvaluateCheckpointOptions {
   /** Dataset; a checkpoint written here knows what it was trained on. */
@@ -20,6 +21,8 @@ export interface EvaluateCheckpointOptions {
   model?: string;
   /** Which of several networks in the file. */
   key?: string;
+  /** How its images are normalised, where its file does not say it: a name, or mean and std. */
+  normalization?: NormalizationSetting;
   batchSize?: number;
   device?: string;
   precision?: Precision;
@@ -65,17 +68,26 @@ export async function evaluateCheckpoint(
     imageSize: info.size,
     modelFlag: '--model',
     key: options.key,
+    data: info,
   });
   const { network, model, notes } = loaded;
-  for (const note of notes) options.onNote?.(note);
   let set: TensorSet | undefined;
   try {
+    const chosen = teacherNormalization(
+      path,
+      loaded.info,
+      options.normalization,
+      normalizationOf(info),
+      '--normalization',
+    );
+    if (chosen.note) notes.push(chosen.note);
+    for (const note of notes) options.onNote?.(note);
     setNumThreads(threads);
     const source = { data, ...(options.dataDir ? { dataDir: options.dataDir } : {}) };
     set = toTensorSet(await loadSplit(source, split, options.limitTest, '--limit-test'), device);
     network.eval().to({ device, ...(channelsLast ? { memoryFormat: 'channelsLast' as const } : {}) });
     const measured = await evaluate((images) => withPrecision(precision, device, () => network.forward(images)), set, {
-      normalization: loaded.info?.normalization ?? normalizationOf(info),
+      normalization: chosen.normalization,
       channelsLast,
       ...(options.batchSize ? { batchSize: options.batchSize } : {}),
       ...(options.onProgress ? { onProgress: options.onProgress } : {}),

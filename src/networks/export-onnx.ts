@@ -31,6 +31,7 @@ export const writeOnnx: Exporter = async (source, out, options) => {
       imageSize: set?.size ?? info!.imageSize,
       // How it was trained goes before what it is used on.
       normalization: info?.normalization ?? normalizationOf(set!),
+      normalizationAssumed: info?.normalizationAssumed ?? info === null,
       takesPixels: options.normalize === true,
       top1: top1Of(source.extra),
     };

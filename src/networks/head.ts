@@ -2,7 +2,7 @@
 import { UserError } from '../base/errors.ts';
 import type { ImageModel } from '../models/index.ts';
 import { describeReport, Linear, type LoadReport } from '../nn/index.ts';
-import type { Tensor } from '../torch/index.ts';
+import { noGrad, type Tensor, tensor, tidy } from '../torch/index.ts';
 import { stream } from '../torch/random.ts';
 
 /**
@@ -29,9 +29,9 @@ function headOf(network: ImageModel, from: string): [string, Linear] {
   );
   if (found) return found as [string, Linear];
   throw new UserError(
-    `cannot load ${from} with a new classifier: the network has no linear layer of ${network.classes} outputs`,
+    `cannot change the classifier of ${from}: the network has no linear layer of ${network.classes} outputs`,
     {
-      hint: 'load weights of the same number of classes',
+      hint: 'load weights of the same classes',
     },
   );
 }
@@ -64,4 +64,15 @@ export function loadWithNewHead(
   }
   network.loadStateDict(new Map([...state].filter(([name]) => !isHead(name))), { strict: false });
   head.resetParameters(stream(seed, 'init').child(path));
+}
+
+/** Put the outputs of the last linear layer into another order: output i becomes what output `order[i]` was. */
+export function orderClasses(network: ImageModel, order: readonly number[], from: string): void {
+  const [, head] = headOf(network, from);
+  noGrad(() =>
+    tidy(() => {
+      const index = tensor([...order], { dtype: 'int64' });
+      for (const values of [head.weight, head.bias]) values?.copy_(values.indexSelect(0, index));
+    }),
+  );
 }

@@ -60,7 +60,11 @@ describe('a PyTorch file becomes a checkpoint that says what it is', () => {
     expect(checkpointNetwork(out)).toMatchObject({ model: 'resnet8', classes: 10, imageSize: 32, data: 'cifar10' });
     same(weights, (await readWeights(out)).tensors);
     // And is measured without being told anything.
-    const scored = await evaluateCheckpoint(out, { data: 'synthetic', limitTest: 20, threads: 1 });
+    expect(await refusal(() => evaluateCheckpoint(out, { data: 'synthetic', limitTest: 20, threads: 1 }))).toMatch(
+      /was trained for other classes \(airplane, automobile, bird, …\) than synthetic has \(striped disc, /,
+    );
+    await importWeights(file('resnet8.pth'), { data: 'synthetic', out });
+    const scored = await evaluateCheckpoint(out, { limitTest: 20, threads: 1 });
     expect(scored.model).toBe('resnet8');
   });
 

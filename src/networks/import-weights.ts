@@ -8,6 +8,7 @@ import { type NetworkInfo, networkTensors, saveNetwork } from '../train/checkpoi
 import { findIn, loadNetwork } from './load-network.ts';
 import { checkModel, modelFile, modelLabel } from './model-reference.ts';
 import { knownNetworks, type Recognized, recognizeModel } from './recognize.ts';
+import { type NormalizationSetting, teacherNormalization } from './teacher-normalization.ts';
 
 export interface ImportOptions {
   /** Architecture, or a file that exports the network; recognised by the weights unless given. */
@@ -15,6 +16,8 @@ export interface ImportOptions {
   /** The dataset it classifies: its classes, image size and normalisation go into the checkpoint. */
   data: string;
   out: string;
+  /** How the images were normalised that it was trained with; taken to be as the dataset's are unless said. */
+  normalization?: NormalizationSetting;
   /** Which of several networks in the file: a key of a PyTorch checkpoint, or what its names begin with: `ema`. */
   key?: string;
   /** Draw the classifier anew from `seed` (default 0), for weights of other classes. */
@@ -60,24 +63,34 @@ export async function importWeights(path: string, options: ImportOptions): Promi
   const info = await openDataset(options.data);
   const found = options.model ? null : await recognizeFile(path, options.key);
   const model = options.model ?? found!.model;
-  const { network, extra, notes } = await loadNetwork(path, {
+  const {
+    network,
+    extra,
+    notes,
+    info: said,
+  } = await loadNetwork(path, {
     model,
     classes: info.classes,
     imageSize: info.size,
     modelFlag: '--model',
     key: options.key,
     ...(resetHead ? { resetHead: { seed } } : {}),
+    data: info,
     classesHint: 'choose the dataset it was trained on, or load all but the classifier with --reset-head',
   });
   using owned = network;
   const file = modelFile(model);
+  const chosen = teacherNormalization(path, said, options.normalization, normalizationOf(info), '--normalization');
+  if (chosen.note) notes.push(chosen.note);
+  const assumed = said ? said.normalizationAssumed && options.normalization === undefined : chosen.note !== undefined;
   const described: NetworkInfo = {
     model: modelLabel(model),
     ...(file ? { modelFile: file } : {}),
     classes: info.classes,
     imageSize: info.size,
     data: datasetReference(options.data),
-    normalization: normalizationOf(info),
+    normalization: chosen.normalization,
+    ...(assumed ? { normalizationAssumed: true } : {}),
     classNames: info.classNames,
   };
   saveNetwork(out, owned, {

@@ -5,8 +5,9 @@ import { tidy } from '../torch/index.ts';
 import { type NetworkInfo, networkOf, networkTensors } from '../train/checkpoint.ts';
 import { fromStored } from '../train/weights.ts';
 import { checkValues } from './check-values.ts';
+import { classOrder, orderNote } from './class-order.ts';
 import { type Candidate, type FoundWeights, findWeights } from './find-weights.ts';
-import { loadWithNewHead, otherClasses } from './head.ts';
+import { loadWithNewHead, orderClasses, otherClasses } from './head.ts';
 import { findModel, isModelFile } from './model-reference.ts';
 import { modelSource } from './model-source.ts';
 import { candidateOf, guessModel, knownNetworks, type Recognized } from './recognize.ts';
@@ -29,6 +30,8 @@ export interface LoadNetworkOptions {
   keyFlag?: string;
   /** What to do about weights of other classes, for the error. */
   classesHint?: string;
+  /** The data it will be used on, whose class names are compared with the file's. */
+  data?: { name: string; classNames: readonly string[] };
 }
 
 export interface LoadedNetwork {
@@ -116,11 +119,15 @@ export async function loadNetwork(path: string, options: LoadNetworkOptions): Pr
         hint: options.classesHint ?? 'choose the dataset it was trained on, or other weights',
       });
     }
+    const order =
+      info && options.data && !resetHead ? classOrder(path, info.classNames, options.data, options.classesHint) : null;
     checkValues(own, network.stateDict(), path);
     tidy(() => {
       if (resetHead) loadWithNewHead(network, fromStored(own), { ...resetHead, from: path });
       else loadFitting(network, own, path);
+      if (order) orderClasses(network, order, path);
     });
+    if (order) notes.push(orderNote(path, options.data!.name));
   } catch (error) {
     network.dispose();
     throw error;

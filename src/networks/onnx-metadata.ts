@@ -18,6 +18,8 @@ export interface OnnxMetadata {
   imageSize: number;
   /** How the images were normalised that it was trained with. */
   normalization: { mean: readonly number[]; std: readonly number[] };
+  /** Nobody said it. */
+  normalizationAssumed?: boolean | undefined;
   /** Takes pixels from 0 to 255 and normalises them itself. */
   takesPixels: boolean;
   /** Per cent of the test images it gets right, as last measured. */
@@ -38,6 +40,7 @@ export function toMetadata(info: OnnxMetadata): Record<string, string> {
     class_names: JSON.stringify(info.classNames),
     image_size: String(info.imageSize),
     normalization: JSON.stringify(info.normalization),
+    ...(info.normalizationAssumed ? { normalization_source: 'assumed' } : {}),
     input: info.takesPixels ? 'pixels' : 'normalized',
     ...(info.top1 === undefined ? {} : { top1: String(info.top1) }),
     // What the ONNX documentation proposes for images, for readers that know nothing of this program.
@@ -55,7 +58,7 @@ export function toMetadata(info: OnnxMetadata): Record<string, string> {
 export function imageMetadata(
   { metadata, producer }: OnnxInfo,
   path: string,
-): (Pick<OnnxMetadata, 'normalization' | 'takesPixels'> & { model: string }) | null {
+): (Pick<OnnxMetadata, 'normalization' | 'normalizationAssumed' | 'takesPixels'> & { model: string }) | null {
   const [input, normalization] = [metadata.get('input'), metadata.get('normalization')];
   if (!/^thrive\b/.test(producer) || input === undefined || normalization === undefined) return null;
   const damaged = (key: string, cause?: unknown): UserError =>
@@ -69,5 +72,27 @@ export function imageMetadata(
   }
   const parsed = normalizationSchema.safeParse(value);
   if (!parsed.success) throw damaged('normalization', parsed.error);
-  return { normalization: parsed.data, takesPixels: input === 'pixels', model: metadata.get('model') ?? 'onnx' };
+  return {
+    normalization: parsed.data,
+    ...(metadata.get('normalization_source') === 'assumed' ? { normalizationAssumed: true } : {}),
+    takesPixels: input === 'pixels',
+    model: metadata.get('model') ?? 'onnx',
+  };
+}
+
+/** The class names that a file written here has; null where it says none. @throws UserError for others than a list of names */
+export function classNamesIn({ metadata, producer }: OnnxInfo, path: string): string[] | null {
+  const text = metadata.get('class_names');
+  if (text === undefined || !/^thrive\b/.test(producer)) return null;
+  const parsed = z.array(z.string()).safeParse(jsonIn(text));
+  if (!parsed.success) throw new UserError(`${path} is damaged: its metadata has no proper class_names`);
+  return parsed.data;
+}
+
+function jsonIn(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
 }

@@ -27,6 +27,7 @@ export async function makeStudent(config: Config, { classes, size }: DatasetInfo
     classes,
     imageSize: size,
     taps,
+    keyFlag: 'thrive import --key',
     modelFlag: config.task === 'train' ? '--model' : '--student',
     ...(resetHead ? { resetHead: { seed } } : {}),
     classesHint: '--reset-head loads all but the classifier, which is then drawn from the seed',

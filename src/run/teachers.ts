@@ -9,6 +9,7 @@ import { openOnnxTeacher } from '../networks/onnx-teacher.ts';
 import { teacherNormalization } from '../networks/teacher-normalization.ts';
 import { evaluate } from '../train/evaluate.ts';
 import type { TrainData, TrainOptions } from '../train/loop.ts';
+import { batchSizesOf } from './batch-sizes.ts';
 import type { RunRecord } from './run-folder.ts';
 
 /** Every teacher of a configuration: none, one, or the members of an ensemble. */
@@ -38,7 +39,13 @@ async function loadOne(
         hint: 'leave them out, or give the teacher as .safetensors or .pth',
       });
     }
-    const opened = await openOnnxTeacher(checkpoint, { data: info, normalization, threads: config.threads, model });
+    const opened = await openOnnxTeacher(checkpoint, {
+      data: info,
+      normalization,
+      threads: config.threads,
+      model,
+      batchSizes: batchSizesOf(config, info.count),
+    });
     for (const text of opened.notes) note(text);
     return { name: opened.name, model: opened.teacher };
   }
@@ -47,18 +54,15 @@ async function loadOne(
     classes: info.classes,
     imageSize: info.size,
     modelFlag: '--teacher-model',
+    keyFlag: 'thrive import --key',
+    data: info,
     taps: config.teacherTaps,
     classesHint:
       'choose the dataset it was trained on, other weights, or train it on this one first: thrive train --init FILE --reset-head',
   });
   for (const text of loaded.notes) note(text);
   if (options.channelsLast) loaded.network.to({ memoryFormat: 'channelsLast' });
-  const chosen = teacherNormalization(
-    checkpoint,
-    loaded.info?.normalization ?? null,
-    normalization,
-    options.normalization,
-  );
+  const chosen = teacherNormalization(checkpoint, loaded.info, normalization, options.normalization);
   if (chosen.note) note(chosen.note);
   const teacher = new Teacher(loaded.network.to({ device: options.device }), {
     normalization: chosen.normalization,
@@ -104,5 +108,17 @@ export async function measureTeacher(
   report.note(
     `teacher ${name}: top-1 ${percent(top1)}, top-5 ${percent(top5)}, loss ${loss.toFixed(4)} on ${count} test images`,
   );
+  if (!Number.isFinite(loss)) {
+    throw new UserError(`the teacher ${name} is of no use: its mean loss on ${count} test images is ${loss}`, {
+      hint: 'its outputs overflow or are not numbers: take other weights, or --precision fp32',
+    });
+  }
+  // Within three standard errors of guessing.
+  const chance = 1 / model.classes;
+  if (top1 / 100 <= chance + 3 * Math.sqrt((chance * (1 - chance)) / count)) {
+    report.note(
+      `note: teacher ${name} is no better than guessing (${percent(100 * chance)}): is it of this dataset, with its classes in this order, and its images normalised so (--teacher-normalization)?`,
+    );
+  }
   return { top1, top5, loss };
 }

@@ -192,12 +192,7 @@ export async function loadJudges(
     } else if (teacher) {
       const { network, model, info: says } = await load(teacher, '--teacher-model');
       network.to({ device, ...memoryFormat });
-      const chosen = teacherNormalization(
-        teacher.checkpoint,
-        says?.normalization ?? null,
-        teacher.normalization,
-        normalization,
-      );
+      const chosen = teacherNormalization(teacher.checkpoint, says, teacher.normalization, normalization);
       if (chosen.note) onNote?.(chosen.note);
       const frozen = new Teacher(network, {
         normalization: chosen.normalization,

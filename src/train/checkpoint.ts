@@ -35,6 +35,8 @@ export interface NetworkInfo {
   /** Name of the dataset it was trained on, and how its images were normalised. */
   data: string;
   normalization: { mean: readonly number[]; std: readonly number[] };
+  /** Nobody said how they were normalised: it was taken to be as the dataset's are. */
+  normalizationAssumed?: boolean | undefined;
   classNames: readonly string[];
 }
 
@@ -45,6 +47,7 @@ const networkSchema = z.object({
   imageSize: whole,
   data: z.string(),
   normalization: z.object({ mean: channels, std: channels }),
+  normalizationAssumed: z.boolean().optional(),
   classNames: z.array(z.string()),
 });
 

@@ -10,6 +10,7 @@ import { result, say, table } from '../output.ts';
 interface EvalFlags extends DataFlags, EngineFlags {
   model?: string;
   key?: string;
+  normalization?: string;
   split: string;
   save?: boolean;
   teacher?: string;
@@ -92,6 +93,10 @@ export function registerEval(program: Command): void {
     .argument('<checkpoint>', 'a .pth or .safetensors file')
     .option('--model <name>', 'the architecture (or a file that exports it), where the checkpoint does not say it')
     .option('--key <name>', 'which of several networks in the file: a key of a .pth, or what its names begin with')
+    .option(
+      '--normalization <name>',
+      "how its images are normalised, where the file does not say it: imagenet, half, unit, pixels, or 'mean=0.5,0.5,0.5;std=0.2,0.2,0.2' (default: as the dataset's)",
+    )
     .option('--split <name>', 'test or train', 'test')
     .option('--save', "keep in the run's folder where the network errs (errors.json), for the dashboard")
     .option('--teacher <file>', "with --save: whom it is compared with (default: the run's own teacher)")

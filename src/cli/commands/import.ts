@@ -9,6 +9,7 @@ interface ImportFlags {
   dataDir?: string;
   out: string;
   key?: string;
+  normalization?: string;
   resetHead?: boolean;
   seed?: number;
   json?: boolean;
@@ -40,6 +41,10 @@ export function registerImport(program: Command): void {
     .requiredOption('--out <file>', 'the checkpoint to write (.safetensors)')
     .option('--model <name>', 'the architecture, or a file that exports the network (default: recognised)')
     .option('--key <name>', 'which of several networks in the file: a key of a .pth, or what its names begin with')
+    .option(
+      '--normalization <name>',
+      "how its images were normalised: imagenet, half, unit, pixels, or 'mean=0.5,0.5,0.5;std=0.2,0.2,0.2' (default: as the dataset's)",
+    )
     .option('--reset-head', 'load all but the last linear layer, which is drawn; for weights of other classes')
     .option('--seed <n>', 'the new classifier follows from it (default: 0)', integer)
     .option('--json', 'print one JSON object')

@@ -11,6 +11,15 @@ export const CIFAR10: CifarLayout = {
   // As its own page lists them, in the order of the labels.
   classNames: 'airplane automobile bird cat deer dog frog horse ship truck'.split(' '),
   namesFile: 'batches.meta.txt',
+  archive: 'cifar-10-binary.tar.gz',
+  python: {
+    folder: 'cifar-10-batches-py',
+    archive: 'cifar-10-python.tar.gz',
+    files: { train: [1, 2, 3, 4, 5].map((i) => `data_batch_${i}`), test: ['test_batch'] },
+    labels: 'labels',
+    meta: 'batches.meta',
+    names: 'label_names',
+  },
 };
 
 /** Mean and deviation: per pixel over the training set. Holes of 16: T. DeVries and G. Taylor, "Cutout", 2017. */

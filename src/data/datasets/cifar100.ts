@@ -19,6 +19,15 @@ export const CIFAR100: CifarLayout = {
     'willow_tree wolf woman worm'
   ).split(' '),
   namesFile: 'fine_label_names.txt',
+  archive: 'cifar-100-binary.tar.gz',
+  python: {
+    folder: 'cifar-100-python',
+    archive: 'cifar-100-python.tar.gz',
+    files: { train: ['train'], test: ['test'] },
+    labels: 'fine_labels',
+    meta: 'meta',
+    names: 'fine_label_names',
+  },
 };
 
 /** Mean and deviation as in the paper's code. */
