@@ -60,8 +60,18 @@ export class Page {
     return Buffer.from(data, 'base64');
   }
 
-  async dark(): Promise<void> {
-    await this.#send('Emulation.setEmulatedMedia', { features: [{ name: 'prefers-color-scheme', value: 'dark' }] });
+  dark(): Promise<void> {
+    return this.scheme('dark');
+  }
+
+  async scheme(value: 'light' | 'dark'): Promise<void> {
+    await this.#send('Emulation.setEmulatedMedia', { features: [{ name: 'prefers-color-scheme', value }] });
+  }
+
+  /** The window's size in pixels; a phone's where it is narrow. */
+  async resize(width: number, height: number): Promise<void> {
+    const mobile = width < 600;
+    await this.#send('Emulation.setDeviceMetricsOverride', { width, height, deviceScaleFactor: 1, mobile });
   }
 }
 

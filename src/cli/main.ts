@@ -12,6 +12,7 @@ import { registerExport } from './commands/export.ts';
 import { registerImport } from './commands/import.ts';
 import { registerModels } from './commands/models.ts';
 import { registerQuickstart } from './commands/quickstart.ts';
+import { registerReport } from './commands/report.ts';
 import { registerScore } from './commands/score.ts';
 import { registerServe } from './commands/serve.ts';
 import { registerShowAugment } from './commands/show-augment.ts';
@@ -46,6 +47,7 @@ Examples:
     registerImport,
     registerCompare,
     registerServe,
+    registerReport,
     registerExport,
     registerModels,
     registerBench,

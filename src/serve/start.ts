@@ -3,6 +3,7 @@ import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { serve } from '@hono/node-server';
 import { errorCode, UserError } from '../base/errors.ts';
+import type { Jobs } from './jobs.ts';
 import { loadPage } from './page.ts';
 import { RunIndex } from './run-index.ts';
 import { createApp } from './server.ts';
@@ -22,6 +23,7 @@ export interface Serving {
   port: number;
   token: string;
   index: RunIndex;
+  jobs: Jobs;
   close(): Promise<void>;
 }
 
@@ -52,6 +54,7 @@ export async function startServer({ folders, host = '127.0.0.1', port = 6007 }: 
     port: bound,
     token,
     index,
+    jobs,
     close: () =>
       new Promise((resolve) => {
         jobs.stopAll();
