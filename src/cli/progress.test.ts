@@ -67,7 +67,7 @@ function watched(options: Partial<ProgressOptions> = {}, screen = new Screen()) 
     step: (seconds: number, step: number, epoch = 0, loss = 2) => {
       time += seconds;
       reporter.onStep!(
-        { terms: { ce: loss, kl: 0.5 }, loss, correct: 10, samples: 64, measures: {} },
+        { terms: { ce: loss, kl: loss }, weights: { ce: 0.1, kl: 0.9 }, loss, correct: 10, samples: 64, measures: {} },
         { epoch, step, stepsPerEpoch: 10, lr: 0.1, stage: { name: 'train', epoch, step: epoch * 10 + step } },
       );
     },
@@ -99,7 +99,7 @@ describe('in a terminal', () => {
     expect(screen.lines).toHaveLength(2);
     expect(screen.lines[0]).toBe('78,042 parameters; 640 training, 100 test images; 4 epochs');
     expect(screen.last).toMatch(
-      /^epoch 1\/4 ━{20} 320 images\/s {2}loss 2\.0000 \(ce 2\.000, kl 0\.500\) {2}0:06 left$/,
+      /^epoch 1\/4 {2}━{20} {2}320 images\/s {2}loss 2\.0000 = ce 0\.200 \+ kl 1\.800 {2}0:06 left$/,
     );
     reporter.onEpoch!(record);
     expect(screen.lines).toHaveLength(2);
@@ -156,6 +156,39 @@ describe('in a terminal', () => {
   });
 });
 
+describe('a line that is too long for the terminal', () => {
+  test.each([50, 60, 80, 100, 140])('%i columns: the time left is never what is cut', (columns) => {
+    const { screen, step, reporter } = watched({ label: 'distilled' }, new Screen({ columns }));
+    reporter.onStart!({ trainCount: 640, testCount: 1, devCount: 0, parameters: 1, epoch: 0, initEpochs: 0 });
+    screen.raw = '';
+    for (let i = 0; i < 4; i++) step(2, i, 0, 12.3456);
+    expect(screen.last).toMatch(/^distilled: epoch 1\/4 .* {2}\d+:\d\d left$/);
+    expect([...screen.last].length).toBeLessThan(columns);
+    reporter.onEpoch!({ ...record, dev: record.test });
+    expect(screen.last).toMatch(/^distilled: epoch 2\/4 .*test 61\.50 %/);
+    expect([...screen.last].length).toBeLessThan(columns);
+  });
+
+  test('the first steps warm up, and tell neither speed nor time', () => {
+    const { screen, start, step } = watched();
+    start();
+    for (const i of [0, 1]) {
+      step(2, i);
+      expect(screen.last).toMatch(/- images\/s .*warming up$/);
+    }
+    step(1, 2);
+    expect(screen.last).toMatch(/ 64 images\/s .*0:37 left$/);
+  });
+
+  test('weighted terms add up to the loss that is shown', () => {
+    const { screen, start, step } = watched();
+    start();
+    for (let i = 0; i < 30; i++) step(0.2, i % 10, 0, 1 + Math.sin(i));
+    const [, loss, ce, kl] = /loss ([\d.]+) = ce ([\d.]+) \+ kl ([\d.]+)/.exec(screen.last)!.map(Number);
+    expect(Math.abs(loss! - ce! - kl!)).toBeLessThan(0.0012);
+  });
+});
+
 describe('time left', () => {
   const left = (screen: Screen): string => /([\d:?]+) left$/.exec(screen.last)![1]!;
 
@@ -186,10 +219,10 @@ describe('time left', () => {
     const { screen, start, step, evaluate } = watched({ epochs: 3 });
     evaluate('teacher', 500);
     start();
-    step(2, 0);
-    expect(left(screen)).toBe('0:58');
+    for (let i = 0; i < 3; i++) step(2, i);
+    expect(left(screen)).toBe('0:54');
     evaluate('test', 60);
-    step(2, 1);
+    step(2, 3);
     expect(screen.last).toContain(' 32 images/s');
   });
 
@@ -219,7 +252,8 @@ describe('in a log', () => {
     reporter.end();
     // 20 s, one line at their start.
     const steps = screen.lines.filter((line) => line.includes(' left'));
-    expect(steps).toHaveLength(4);
+    expect(steps).toHaveLength(3);
+    expect(screen.lines.filter((line) => line.includes('warming up'))).toHaveLength(1);
     for (const code of ['\r', '\x1b[2K']) expect(screen.raw).not.toContain(code);
     expect(screen.last).toContain('best on dev');
   });
@@ -232,7 +266,7 @@ describe('colour', () => {
       reporter.onEpoch!({ ...record, dev: record.test });
       return screen.raw;
     };
-    expect(raw(true)).toContain('\x1b[2m  best on dev\x1b[22m');
+    expect(raw(true)).toContain('\x1b[2mbest on dev\x1b[22m');
     expect(raw(false)).not.toContain('\x1b');
     vi.stubEnv('NO_COLOR', '1');
     expect(raw(true)).not.toContain('\x1b');

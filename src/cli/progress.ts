@@ -1,12 +1,15 @@
 /** @file Progress of a run: one line redrawn in a terminal, a plain line every few seconds elsewhere. */
 import { quantity } from '../base/quantity.ts';
 import type { Reporter } from '../run/index.ts';
+import { wrap } from './layout.ts';
 import { dim, duration } from './output.ts';
 
 type Stream = { isTTY?: boolean; columns?: number; write(text: string): unknown };
 
 const PLAIN_SECONDS = 5;
 const DRAW_SECONDS = 0.1;
+/** Steps before a speed is worth telling: memory is taken and kernels are chosen in the first ones. */
+const WARM_UP = 2;
 
 const bar = (fraction: number, width = 20): string => {
   const full = Math.round(fraction * width);
@@ -16,8 +19,31 @@ const bar = (fraction: number, width = 20): string => {
 /** Whether a line can be drawn over: not in a log, nor in a terminal that knows no escape codes. */
 const isLive = (stream: Stream): boolean => Boolean(stream.isTTY) && !process.env.CI && process.env.TERM !== 'dumb';
 
-/** As much as fits on one line of a terminal; some report a width of 0. */
-const clip = (text: string, stream: Stream): string => [...text].slice(0, (stream.columns || 80) - 1).join('');
+/** Characters of a line; some terminals report a width of 0. The last column stays free: some wrap when it is written. */
+const room = (stream: Stream): number => (stream.columns || 80) - 1;
+
+/** As much as fits on one line of a terminal. */
+const clip = (text: string, stream: Stream): string => [...text].slice(0, room(stream)).join('');
+
+/** A part of a line: texts from long to short. What matters least gives way first: the highest number. */
+type Part = readonly [importance: number, ...texts: string[]];
+
+/** Parts side by side within `width`; those that do not fit are shortened or left out, the least important first. */
+export function layOut(parts: readonly Part[], width: number): string {
+  const shown = parts.map(([, ...texts]) => ({ texts, at: 0 }));
+  const line = (): string =>
+    shown
+      .map(({ texts, at }) => texts[at] ?? '')
+      .filter((text) => text !== '')
+      .join('  ');
+  const order = parts.map((_, i) => i).sort((a, b) => parts[b]![0] - parts[a]![0]);
+  for (const i of order) {
+    const part = shown[i]!;
+    // The first part of all is never left out.
+    while ([...line()].length > width && part.at < part.texts.length - (parts[i]![0] === 0 ? 1 : 0)) part.at++;
+  }
+  return line();
+}
 
 const percent = (value: number): string => `${value.toFixed(2)} %`;
 
@@ -45,7 +71,10 @@ export function progress({
   let drawnAt = Number.NEGATIVE_INFINITY;
   let dirty = false;
   let speed = 0;
+  /** Weighted terms, smoothed alike, so that they add up to the loss that is shown. */
+  const shares = new Map<string, number>();
   let lossAverage = Number.NaN;
+  let stepsSeen = 0;
   let stepEnd = now();
   let trainCount = 0;
   let initEpochs = 0;
@@ -61,6 +90,8 @@ export function progress({
     clear();
     stream.write(`${text}\n`);
   };
+  /** Broken between words where the terminal is narrower. */
+  const paragraph = (text: string): void => line(wrap(text, live ? room(stream) : undefined, '  ').join('\n'));
   const draw = (text: () => string): void => {
     const time = now();
     if (time - drawnAt < (live ? DRAW_SECONDS : PLAIN_SECONDS)) return;
@@ -78,7 +109,7 @@ export function progress({
     stage === 'init' ? `initialisation ${epoch}/${initEpochs}` : `epoch ${epoch - initEpochs}/${epochs}`;
 
   return {
-    note: (text) => line(`${prefix}${text}`),
+    note: (text) => paragraph(`${prefix}${text}`),
     onStart({ trainCount: count, testCount, devCount, parameters, epoch, ...start }) {
       initEpochs = start.initEpochs;
       trainCount = count;
@@ -86,23 +117,42 @@ export function progress({
       const sets = `${count} training${devCount ? `, ${devCount} dev` : ''}, ${testCount} test images`;
       const first = initEpochs > 0 ? `${quantity(initEpochs, 'epoch')} of initialisation, then ` : '';
       const from = epoch > 0 ? `, continuing after epoch ${epoch}` : '';
-      line(`${prefix}${quantity(parameters, 'parameter')}; ${sets}; ${first}${quantity(epochs, 'epoch')}${from}`);
+      paragraph(`${prefix}${quantity(parameters, 'parameter')}; ${sets}; ${first}${quantity(epochs, 'epoch')}${from}`);
     },
     onStep(result, { epoch, step, stepsPerEpoch, stage }) {
       const time = now();
       const rate = result.samples / Math.max(1e-9, time - stepEnd);
       stepEnd = time;
+      stepsSeen++;
+      const warming = stepsSeen <= WARM_UP;
       // Smoothed over about ten steps: single steps jump on a busy machine.
-      speed = speed === 0 ? rate : speed + (rate - speed) / 10;
-      lossAverage = Number.isNaN(lossAverage) ? result.loss : lossAverage + (result.loss - lossAverage) / 20;
+      speed = stepsSeen <= WARM_UP + 1 ? rate : speed + (rate - speed) / 10;
+      const smooth = (before: number | undefined, value: number): number =>
+        before === undefined || Number.isNaN(before) ? value : before + (value - before) / 20;
+      lossAverage = smooth(lossAverage, result.loss);
+      for (const [name, value] of Object.entries(result.terms)) {
+        shares.set(name, smooth(shares.get(name), value * (result.weights?.[name] ?? 1)));
+      }
       draw(() => {
         const epochsLeft = initEpochs + epochs - epoch - (step + 1) / stepsPerEpoch;
         const evaluation = [...evaluationSeconds.values()].reduce((sum, seconds) => sum + seconds, 0);
         const left =
           (epochsLeft * trainCount) / speed +
           evaluation * Math.ceil(Math.min(epochs, initEpochs + epochs - epoch) / evaluateEvery);
-        const terms = Object.entries(result.terms).map(([name, value]) => `${name} ${value.toFixed(3)}`);
-        return `${prefix}${where(stage.name, epoch + 1)} ${bar((step + 1) / stepsPerEpoch)} ${speed.toFixed(0)} images/s  loss ${lossAverage.toFixed(4)} (${terms.join(', ')})  ${duration(left)} left`;
+        const terms = [...shares].filter(([name]) => result.weights?.[name] !== 0);
+        const sum = terms.map(([name, value]) => `${name} ${value.toFixed(3)}`).join(' + ');
+        const loss = `loss ${lossAverage.toFixed(4)}`;
+        const fraction = (step + 1) / stepsPerEpoch;
+        return layOut(
+          [
+            [0, `${prefix}${where(stage.name, epoch + 1)}`],
+            [4, bar(fraction), bar(fraction, 10)],
+            [2, `${warming ? '-' : speed.toFixed(0)} images/s`],
+            [3, terms.length > 1 ? `${loss} = ${sum}` : loss, loss],
+            [1, warming ? 'warming up' : `${duration(left)} left`],
+          ],
+          live ? room(stream) : Number.POSITIVE_INFINITY,
+        );
       });
     },
     onEvaluate(set, done, total) {
@@ -119,15 +169,32 @@ export function progress({
       }
     },
     onEpoch({ epoch, stage, train, test, dev, isBest }) {
-      const scores = [
-        // Before its own epochs a run minimises no cross entropy.
-        ...(stage === 'train' ? [`train ${percent(train.top1)}`] : []),
-        ...(dev ? [`dev ${percent(dev.top1)}`] : []),
-        ...(test ? [`test ${percent(test.top1)} (top-5 ${percent(test.top5)}, loss ${test.loss.toFixed(4)})`] : []),
-      ];
-      line(
-        `${prefix}${where(stage, epoch)}  loss ${train.loss.toFixed(4)}  ${[...scores, ''].join('  ')}${train.imagesPerSecond.toFixed(0)} images/s${isBest && dev ? dim('  best on dev', stream) : ''}`,
+      const width = live ? room(stream) : Number.POSITIVE_INFINITY;
+      const best = isBest && dev ? 'best on dev' : '';
+      const text = layOut(
+        [
+          [0, `${prefix}${where(stage, epoch)}`],
+          [3, `loss ${train.loss.toFixed(4)}`],
+          // Before its own epochs a run minimises no cross entropy.
+          [4, stage === 'train' ? `train ${percent(train.top1)}` : ''],
+          [2, dev ? `dev ${percent(dev.top1)}` : ''],
+          [
+            1,
+            ...(test
+              ? [
+                  `test ${percent(test.top1)} (top-5 ${percent(test.top5)}, loss ${test.loss.toFixed(4)})`,
+                  `test ${percent(test.top1)}`,
+                ]
+              : ['']),
+          ],
+          [5, `${train.imagesPerSecond.toFixed(0)} images/s`],
+          [6, best],
+        ],
+        width,
       );
+      const fitted = live ? clip(text, stream) : text;
+      line(best !== '' && fitted.endsWith(best) ? fitted.slice(0, -best.length) + dim(best, stream) : fitted);
+      shares.clear();
       lossAverage = Number.NaN;
       stepEnd = now();
     },

@@ -19,6 +19,8 @@ export interface GradientShare {
 export interface StepResult {
   /** The value of each term before its weight, in the objective's order. */
   terms: Record<string, number>;
+  /** Their weights. */
+  weights?: Record<string, number>;
   /** Their weighted sum. */
   loss: number;
   /** What else the task measured. */
@@ -116,6 +118,7 @@ export function trainStep(student: Trainee, task: Task, batch: Batch, optimizer:
     });
     const result: StepResult = {
       terms: Object.fromEntries(names.map((name, i) => [name, values[i]!])),
+      weights: Object.fromEntries(names.map((name) => [name, terms[name]!.weight])),
       loss: values[names.length]!,
       measures,
       correct: values[names.length + 1] ?? 0,
