@@ -11,12 +11,15 @@ import { registerEval } from './commands/eval.ts';
 import { registerExport } from './commands/export.ts';
 import { registerImport } from './commands/import.ts';
 import { registerModels } from './commands/models.ts';
+import { registerPredict } from './commands/predict.ts';
 import { registerQuickstart } from './commands/quickstart.ts';
 import { registerReport } from './commands/report.ts';
 import { registerScore } from './commands/score.ts';
 import { registerServe } from './commands/serve.ts';
+import { registerShow } from './commands/show.ts';
 import { registerShowAugment } from './commands/show-augment.ts';
 import { registerDistill, registerTrain } from './commands/train.ts';
+import { asTyped } from './invocation.ts';
 import { exitCodes, reportError } from './output.ts';
 
 function build(): Command {
@@ -45,6 +48,8 @@ Examples:
     registerScore,
     registerShowAugment,
     registerImport,
+    registerPredict,
+    registerShow,
     registerCompare,
     registerServe,
     registerReport,
@@ -63,7 +68,7 @@ export async function main(argv: readonly string[]): Promise<number> {
   const program = build();
   // Every way a command line can be wrong exits with 2, like bad input elsewhere.
   const override = (command: Command, path: string): void => {
-    command.exitOverride().showHelpAfterError(`hint: ${path} --help shows what there is`);
+    command.exitOverride().showHelpAfterError(asTyped(`hint: ${path} --help shows what there is`));
     for (const child of command.commands) override(child, `${path} ${child.name()}`);
   };
   override(program, program.name());

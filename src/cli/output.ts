@@ -1,6 +1,7 @@
 /** @file What the command line prints. With --json, standard output carries one JSON object and nothing else. */
 import { stripVTControlCharacters, styleText } from 'node:util';
 import { errorMessage, UserError } from '../base/errors.ts';
+import { asTyped } from './invocation.ts';
 
 /**
  * Whether to colour: where a person looks, unless NO_COLOR (https://no-color.org) is set or the terminal knows no escape codes.
@@ -66,8 +67,8 @@ export const exitCodes = { ok: 0, failure: 1, badInput: 2, interrupted: 130 } as
 /** Print an error as a person should see it and say how to exit. THRIVE_DEBUG=1 adds the stack. */
 export function reportError(error: unknown): number {
   const user = error instanceof UserError;
-  say(`error: ${errorMessage(error)}`);
-  if (user && error.hint) say(`hint: ${error.hint}`);
+  say(`error: ${asTyped(errorMessage(error))}`);
+  if (user && error.hint) say(`hint: ${asTyped(error.hint)}`);
   if (process.env.THRIVE_DEBUG && error instanceof Error) say(String(error.stack));
   else if (!user && !(error instanceof Error && error.name === 'DivergedError')) {
     say('hint: run again with THRIVE_DEBUG=1 to see where this happened');

@@ -13,6 +13,7 @@ import { prefersChannelsLast } from '../train/layout.ts';
 import { trainStep } from '../train/step.ts';
 import { supervised } from '../train/task.ts';
 import { interruptible } from './interrupt.ts';
+import { commandLine } from './invocation.ts';
 import { duration, exitCodes, result, say, table } from './output.ts';
 import { progress, transferProgress } from './progress.ts';
 
@@ -161,7 +162,7 @@ export async function quickstart(flags: QuickstartFlags): Promise<void> {
       ),
       '',
       `On ${limitTest} test images a top-1 is good to about ${spread({ top1: student.top1, testCount: limitTest }).toFixed(1)} points (one standard error); runs this short need more to tell more.`,
-      `The runs are in ${out}. Next, your own: npx thrive distill --help`,
+      `The runs are in ${out}. Next, your own: ${commandLine('distill', '--help')}`,
     ].join('\n'),
   );
 }

@@ -9,4 +9,5 @@ export type { ExportOptions } from './exporter.ts';
 export { type Imported, type ImportOptions, importWeights } from './import-weights.ts';
 export { type LoadedNetwork, type LoadNetworkOptions, loadNetwork } from './load-network.ts';
 export { type ModelSource, modelSource, type NetworkOptions } from './model-source.ts';
+export { type Prediction, type Predictions, type PredictOptions, predict } from './predict.ts';
 export { type Recognized, recognizeModel } from './recognize.ts';

@@ -70,6 +70,23 @@ function takeAway(path: string, owner: string): void {
   }
 }
 
+/** Whether the process that wrote a lock is at work on this machine. */
+const isAtWork = (owner: string): boolean => {
+  const pid = Number.parseInt(owner, 10);
+  return pid > 0 && isRunning(pid) && owner === identity(pid);
+};
+
+/** The process that trains in a folder now; null where there is none on this machine. */
+export function processAt(folder: string): number | null {
+  try {
+    const owner = readFileSync(join(folder, 'run.lock'), 'utf8');
+    return isAtWork(owner) ? Number.parseInt(owner, 10) : null;
+  } catch (error) {
+    if (errorCode(error) === 'ENOENT') return null;
+    throw fileError('read', join(folder, 'run.lock'), error);
+  }
+}
+
 /**
  * Keep a second process on this machine out of a run folder. Returns what gives it up again. A process that was killed leaves
  * its lock behind; the next one sees that its owner is gone.
@@ -87,7 +104,7 @@ export function lockRun(folder: string): () => void {
       if (errorCode(error) !== 'ENOENT') throw fileError('read', path, error);
     }
     const pid = Number.parseInt(owner, 10);
-    if (tries > 9 || (pid > 0 && isRunning(pid) && owner === identity(pid))) {
+    if (tries > 9 || isAtWork(owner)) {
       throw new UserError(`${folder} is being trained by process ${pid}`, {
         hint: `wait for it or stop it; if there is no such run, remove ${path}`,
       });

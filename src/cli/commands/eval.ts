@@ -6,6 +6,7 @@ import { UserError } from '../../base/errors.ts';
 import type { CheckpointScore, EvaluateCheckpointOptions } from '../../networks/evaluate-checkpoint.ts';
 import { addDataFlags, addEngineFlags, type DataFlags, type EngineFlags } from '../flags.ts';
 import { result, say, table } from '../output.ts';
+import { checkOutputFile } from '../output-file.ts';
 
 interface EvalFlags extends DataFlags, EngineFlags {
   model?: string;
@@ -15,6 +16,8 @@ interface EvalFlags extends DataFlags, EngineFlags {
   save?: boolean;
   teacher?: string;
   teacherModel?: string;
+  perClass?: boolean;
+  confusion?: string;
 }
 
 /** The teacher that a run had, where it was one network that is still there. */
@@ -54,43 +57,104 @@ async function withErrors(
   return score;
 }
 
-async function execute(path: string, flags: EvalFlags): Promise<void> {
+async function execute(given: string, flags: EvalFlags): Promise<void> {
+  const { weightsAt } = await import('../../networks/run-weights.ts');
+  const { file: path, note } = weightsAt(given);
+  if (note) say(note);
   const { evaluateCheckpoint } = await import('../../networks/evaluate-checkpoint.ts');
   const { evaluationProgress } = await import('../progress.ts');
   const { split, precision = 'fp32' } = flags;
   if (split !== 'test' && split !== 'train') throw new UserError(`--split must be test or train, not '${split}'`);
   if (precision !== 'fp32' && precision !== 'bf16')
     throw new UserError(`--precision must be fp32 or bf16, not '${precision}'`);
+  checkOutputFile('--confusion', flags.confusion, 'confusion.svg');
+  const { Confusion } = await import('../../train/confusion.ts');
+  let confusion: InstanceType<typeof Confusion> | undefined;
   const bar = evaluationProgress(path);
   if ((flags.teacher || flags.teacherModel) && !flags.save) {
     throw new UserError('--teacher is whom --save compares with', { hint: 'give --save too' });
   }
-  const { save, teacher: _, teacherModel: __, ...rest } = flags;
-  const options = { ...rest, split, precision, onProgress: bar.update, onNote: say } as const;
+  if (flags.save && (flags.perClass || flags.confusion)) {
+    throw new UserError(
+      '--save keeps where the network errs for the dashboard; --per-class and --confusion tell it here',
+      {
+        hint: 'measure twice, once with each',
+      },
+    );
+  }
+  const counted =
+    flags.perClass || flags.confusion
+      ? {
+          onLogits: (_first: number, logits: Float32Array, labels: Int32Array) => {
+            confusion ??= new Confusion(logits.length / labels.length);
+            confusion.add(logits, labels);
+          },
+        }
+      : {};
+  const { save, teacher: _, teacherModel: __, perClass: ___, confusion: ____, ...rest } = flags;
+  const options = { ...rest, ...counted, split, precision, onProgress: bar.update, onNote: say } as const;
   const measured = await (save ? withErrors(path, options, flags) : evaluateCheckpoint(path, options)).finally(bar.end);
-  result(flags.json, measured, () =>
-    table(
-      ['network', 'data', 'images', 'top-1 %', 'top-5 %', 'loss', 'images/s'],
-      [
+  const { datasetInfo } = await import('../../data/index.ts');
+  const names = confusion ? datasetInfo(measured.data).classNames : [];
+  const name = (index: number): string => names[index] ?? String(index);
+  const perClass = confusion?.perClass().map((own, index) => ({ class: name(index), ...own }));
+  const confused = confusion
+    ?.pairs(10)
+    .map(({ label, chosen, ...pair }) => ({ label: name(label), chosen: name(chosen), ...pair }));
+  if (flags.confusion !== undefined && confusion) {
+    const { heatmapSvg } = await import('../../plot/svg-heatmap.ts');
+    const { writeFileAtomic } = await import('../../base/files.ts');
+    const title = `${measured.model} on ${measured.data} ${split}: top-1 ${measured.top1.toFixed(2)} %`;
+    const { counts } = confusion;
+    writeFileAtomic(
+      flags.confusion,
+      heatmapSvg({ title, names, counts, rowTitle: 'label', columnTitle: 'what the network says' }),
+    );
+    say(`confusion matrix written to ${flags.confusion}`);
+  }
+  const object = { ...measured, ...(flags.perClass ? { perClass, confused } : {}) };
+  result(flags.json, object, () => {
+    const blocks = [
+      table(
+        ['network', 'data', 'images', 'top-1 %', 'top-5 %', 'loss', 'images/s'],
         [
-          measured.model,
-          `${measured.data} ${split}`,
-          measured.count,
-          measured.top1.toFixed(2),
-          measured.top5.toFixed(2),
-          measured.loss.toFixed(5),
-          measured.imagesPerSecond.toFixed(0),
+          [
+            measured.model,
+            `${measured.data} ${split}`,
+            measured.count,
+            measured.top1.toFixed(2),
+            measured.top5.toFixed(2),
+            measured.loss.toFixed(5),
+            measured.imagesPerSecond.toFixed(0),
+          ],
         ],
-      ],
-    ),
-  );
+      ),
+    ];
+    if (flags.perClass && perClass && confused) {
+      const sorted = perClass
+        .filter(({ count }) => count > 0)
+        .sort((a, b) => b.top1 - a.top1)
+        .map((own) => [own.class, own.count, own.top1.toFixed(2)]);
+      blocks.push(table(['class', 'images', 'top-1 %'], sorted));
+      if (confused.length > 0) {
+        const pairs = confused.map(({ label, chosen, count, share }) => [
+          label,
+          chosen,
+          count,
+          `${(100 * share).toFixed(1)} %`,
+        ]);
+        blocks.push(table(['most confused', 'taken for', 'images', 'of the class'], pairs));
+      }
+    }
+    return blocks.join('\n\n');
+  });
 }
 
 export function registerEval(program: Command): void {
   const command = program
     .command('eval')
     .description('Measure a checkpoint: top-1, top-5, mean cross entropy')
-    .argument('<checkpoint>', 'a .pth or .safetensors file')
+    .argument('<checkpoint>', 'a .pth or .safetensors file, or a run folder')
     .option('--model <name>', 'the architecture (or a file that exports it), where the checkpoint does not say it')
     .option('--key <name>', 'which of several networks in the file: a key of a .pth, or what its names begin with')
     .option(
@@ -100,13 +164,16 @@ export function registerEval(program: Command): void {
     .option('--split <name>', 'test or train', 'test')
     .option('--save', "keep in the run's folder where the network errs (errors.json), for the dashboard")
     .option('--teacher <file>', "with --save: whom it is compared with (default: the run's own teacher)")
-    .option('--teacher-model <name>', 'its architecture, where its file does not say it');
+    .option('--teacher-model <name>', 'its architecture, where its file does not say it')
+    .option('--per-class', 'also the accuracy of each class, and which classes are taken for which')
+    .option('--confusion <file>', 'draw who is taken for whom to this SVG file');
   addEngineFlags(addDataFlags(command))
     .addHelpText(
       'after',
       `
 Examples:
   thrive eval runs/NAME/last.safetensors --data cifar100
+  thrive eval runs/NAME --per-class --confusion confusion.svg
   thrive eval resnet56.pth --model resnet56 --data cifar100 --json`,
     )
     .action(execute);

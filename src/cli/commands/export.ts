@@ -12,7 +12,10 @@ interface ExportFlags {
   json?: boolean;
 }
 
-async function execute(checkpoint: string, flags: ExportFlags): Promise<void> {
+async function execute(given: string, flags: ExportFlags): Promise<void> {
+  const { weightsAt } = await import('../../networks/run-weights.ts');
+  const { file: checkpoint, note } = weightsAt(given);
+  if (note) say(note);
   const { exportCheckpoint } = await import('../../networks/export-network.ts');
   const written = await exportCheckpoint(checkpoint, flags);
   for (const note of written.notes ?? []) say(note);
@@ -28,7 +31,7 @@ export function registerExport(program: Command): void {
   program
     .command('export')
     .description("Write a checkpoint's network for other programs")
-    .argument('<checkpoint>', 'a .safetensors or .pth file')
+    .argument('<checkpoint>', 'a .safetensors or .pth file, or a run folder')
     .option('--out <file>', "the file to write (default: the checkpoint's name with the ending of --format)")
     .option('--format <name>', 'safetensors, pth or onnx (default: by the ending of --out)')
     .option('--model <name>', 'the architecture, where the file does not say it and the format needs it')

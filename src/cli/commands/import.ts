@@ -1,6 +1,7 @@
 /** @file `thrive import`: weights from PyTorch or a safetensors file as a checkpoint that says what it is. */
 import type { Command } from 'commander';
 import { integer } from '../flags.ts';
+import { commandLine } from '../invocation.ts';
 import { result, say } from '../output.ts';
 
 interface ImportFlags {
@@ -15,7 +16,10 @@ interface ImportFlags {
   json?: boolean;
 }
 
-async function execute(path: string, flags: ImportFlags): Promise<void> {
+async function execute(given: string, flags: ImportFlags): Promise<void> {
+  const { weightsAt } = await import('../../networks/run-weights.ts');
+  const { file: path, note } = weightsAt(given);
+  if (note) say(note);
   const { importWeights } = await import('../../networks/import-weights.ts');
   const imported = await importWeights(path, flags);
   for (const note of imported.notes) say(note);
@@ -25,8 +29,8 @@ async function execute(path: string, flags: ImportFlags): Promise<void> {
     [
       `${file}: ${model} for the ${classes} classes of ${data}, ${parameters.toLocaleString('en-US')} parameters`,
       resetHead
-        ? `its classifier is drawn anew: train it with thrive train --data ${data} --model ${model} --init ${file}`
-        : `check it with: thrive eval ${file}${flags.dataDir ? ` --data-dir ${flags.dataDir}` : ''}`,
+        ? `its classifier is drawn anew: train it with: ${commandLine('train', '--data', data, '--model', model, '--init', file)}`
+        : `check it with: ${commandLine('eval', file, ...(flags.dataDir ? ['--data-dir', flags.dataDir] : []))}`,
     ].join('\n'),
   );
 }
@@ -35,7 +39,7 @@ export function registerImport(program: Command): void {
   program
     .command('import')
     .description('Bring in weights from PyTorch (.pth) or safetensors, as a checkpoint that says what it is')
-    .argument('<file>', 'a .pth, .pt or .safetensors file')
+    .argument('<file>', 'a .pth, .pt or .safetensors file, or a run folder')
     .requiredOption('--data <name>', 'the dataset it classifies: its classes, image size and normalisation')
     .option('--data-dir <folder>', 'the folder that holds it, for the command to check it with')
     .requiredOption('--out <file>', 'the checkpoint to write (.safetensors)')
