@@ -1,7 +1,10 @@
 /** @file What makes two runs comparable or not, in one short word and in full. */
 import { createHash } from 'node:crypto';
+import { basename } from 'node:path';
 import { UserError } from '../base/errors.ts';
 import { fileHash } from '../base/file-hash.ts';
+import { listingHash } from '../data/image-dataset.ts';
+import { imagesAt, isImagePath } from '../data/registry.ts';
 import { findModel, modelFile, modelLabel } from '../networks/model-reference.ts';
 import { isOnnx, onnxModelName } from '../networks/onnx-metadata.ts';
 import { checkpointNetwork } from '../train/checkpoint.ts';
@@ -56,6 +59,11 @@ function networkIdentity(reference: string): { model: string; modelSha256?: stri
   return { model: modelLabel(reference), modelSha256: modelFile(reference)?.sha256 };
 }
 
+/** A folder of images by its name and what is listed there: where it lies makes no difference. */
+function dataIdentity(data: string): { data?: string; dataSha256?: string } {
+  return isImagePath(data) ? { data: basename(data), dataSha256: listingHash(imagesAt(data).listing) } : {};
+}
+
 /** What the weights are when training starts, where they are not drawn. */
 function startIdentity({ init, resetHead }: Config): { sha256: string; resetHead: boolean } | undefined {
   return init === undefined ? undefined : { sha256: fileHash(init), resetHead: resetHead === true };
@@ -81,6 +89,7 @@ export function fingerprint(config: Config, teacher: TeacherIdentities): Fingerp
   } = config;
   const fields = {
     ...rest,
+    ...dataIdentity(config.data),
     ...networkIdentity(model),
     init: startIdentity(config),
     protocol:

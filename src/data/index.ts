@@ -1,4 +1,6 @@
-/** Datasets in memory: readers for CIFAR and IDX files, generated images, their registry, and downloading. */
+/** Datasets in memory: readers for CIFAR and IDX files, folders and lists of images, generated images, their registry, and downloading. */
+
+export { checkImages, type ImageReport } from './check-images.ts';
 export {
   type AutoAugmentPolicy,
   type DatasetDefinition,
@@ -10,6 +12,7 @@ export {
   type Rgb,
 } from './dataset.ts';
 export { type GetOptions, type GetResult, getDataset } from './download.ts';
+export { type ImageDatasetOptions, imageDataset } from './image-dataset.ts';
 export {
   classCounts,
   holdout,

@@ -1,4 +1,6 @@
 /** @file The datasets by name. Adding one: its file in datasets/, one line here, its test. */
+import { existsSync } from 'node:fs';
+import { resolve } from 'node:path';
 import { UserError } from '../base/errors.ts';
 import { Registry } from '../base/registry.ts';
 import type { DatasetInfo, LoadOptions } from './dataset.ts';
@@ -7,6 +9,7 @@ import { cifar100 } from './datasets/cifar100.ts';
 import { fashionMnist } from './datasets/fashion-mnist.ts';
 import { mnist } from './datasets/mnist.ts';
 import { synthetic } from './datasets/synthetic.ts';
+import { imageDataset } from './image-dataset.ts';
 import type { ImageSet } from './image-set.ts';
 
 /** Case, '-' and '_' do not matter. */
@@ -19,8 +22,32 @@ export const DATASETS: Readonly<Record<string, DatasetInfo>> = Object.fromEntrie
   datasets.list.map((info) => [info.name, info]),
 );
 
-/** The dataset of a name, or of a file that was loaded. @throws UserError that names the nearest one */
-export const datasetInfo = (name: string): DatasetInfo => datasets.get(name);
+/** Folders and lists that were looked at, by path: what a run is made of does not change while it runs. */
+const imageDatasets = new Map<string, ReturnType<typeof imageDataset>>();
+
+const isScript = (name: string): boolean => /\.[cm]?[jt]s$/i.test(name);
+
+/** Whether a dataset is given by the path of a folder of images, or of a list of them. */
+export function isImagePath(name: string): boolean {
+  if (isScript(name) || name.startsWith('object:')) return false;
+  if (/[\\/]/.test(name) || /\.(csv|jsonl)$/i.test(name)) return true;
+  return !datasets.names.includes(name) && existsSync(name);
+}
+
+/** The images of a folder or a list, listed once. @throws UserError as `listImages` */
+export function imagesAt(path: string): ReturnType<typeof imageDataset> {
+  const root = resolve(path);
+  const found = imageDatasets.get(root) ?? imageDataset(root);
+  imageDatasets.set(root, found);
+  return found;
+}
+
+/**
+ * The dataset of a name, of a folder or list of images, or of a file that was loaded.
+ *
+ * @throws UserError that names the nearest one
+ */
+export const datasetInfo = (name: string): DatasetInfo => (isImagePath(name) ? imagesAt(name) : datasets.get(name));
 
 /**
  * Load a split of a dataset.

@@ -63,6 +63,20 @@ export function registerBench(program: Command): void {
       await benchModels(flags);
     });
   bench
+    .command('decode')
+    .description('Images a second that one thread decodes and crops to 224 x 224, for training and for testing')
+    .argument('<folder>', 'images, in folders or not')
+    .option('--seconds <s>', 'measure each view for so long a round', number, 3)
+    .option('--rounds <n>', 'rounds, alternating with the script of --against', positiveInteger, 3)
+    .option('--against <script>', "a Python script that times Pillow's and torchvision's: bench/decode_reference.py")
+    .option('--python <command>', 'the Python to run it with', 'python3')
+    .option('--json', 'print one JSON object')
+    .addHelpText('after', '\nExample:\n  thrive bench decode ./photos --against bench/decode_reference.py')
+    .action(async (folder: string, flags: import('../bench/decode.ts').BenchDecodeFlags) => {
+      const { benchDecode } = await import('../bench/decode.ts');
+      await benchDecode(folder, flags);
+    });
+  bench
     .command('methods')
     .description('A step of each distillation loss, in turn with one of kd, and its time as a multiple of that')
     .option('--methods <names>', 'between commas, joined by + where they act together (default: each alone)', names)

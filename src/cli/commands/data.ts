@@ -1,9 +1,10 @@
-/** @file `thrive data list` and `thrive data get`. */
+/** @file `thrive data list`, `thrive data get` and `thrive data check`. */
 import type { Command } from 'commander';
+import { positiveInteger } from '../flags.ts';
 import { result, table } from '../output.ts';
 
 export function registerData(program: Command): void {
-  const data = program.command('data').description('List datasets and download them');
+  const data = program.command('data').description('List datasets, download them, check images');
   data
     .command('list')
     .description('The datasets, and where those that are here lie')
@@ -53,5 +54,25 @@ export function registerData(program: Command): void {
         onProgress: bar.update,
       }).finally(bar.end);
       result(flags.json, got, () => got.message);
+    });
+  data
+    .command('check')
+    .description(
+      'Read every image of a folder or a list once: what is damaged, there twice, or in training and in testing',
+    )
+    .argument('<path>', 'a folder of images, or a .csv or .jsonl list of path and label')
+    .option('--workers <n>', 'decoding threads (default: all processors)', positiveInteger)
+    .option('--json', 'print one JSON object')
+    .addHelpText('after', '\nExamples:\n  thrive data check ./photos\n  thrive data check list.csv --json')
+    .action(async (path: string, flags: { workers?: number; json?: boolean }) => {
+      const { checkImages } = await import('../../data/index.ts');
+      const { listImages } = await import('../../data/listing/folder.ts');
+      const { imageReport } = await import('../image-report.ts');
+      const listing = listImages(path);
+      const report = await checkImages(listing, flags.workers ? { workers: flags.workers } : {});
+      result(flags.json, { ...report, ignored: listing.ignored, split: listing.split }, () =>
+        imageReport(listing, report),
+      );
+      if (report.damaged.length > 0) process.exitCode = 1;
     });
 }
