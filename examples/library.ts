@@ -10,14 +10,14 @@ const shared = defineExperiment({
   limitTest: 500,
   epochs: 3,
   lr: 0.1,
-  schedule: { kind: 'one-cycle' },
+  schedule: 'one-cycle',
   seed: 1,
 });
 
 const teacher = await runExperiment({ ...shared, model: 'resnet14' }, { out: 'runs/example/teacher' });
 
 const student = await runExperiment(
-  { ...shared, model: 'resnet8', teacher: teacher.checkpoint, strong: { scheme: 'cutmix' } },
+  { ...shared, student: 'resnet8', teacher: teacher.checkpoint, augment: 'cutmix' },
   { out: 'runs/example/student' },
 );
 

@@ -87,7 +87,7 @@ beforeAll(async () => {
   // A trained network where there is one: its classes are far apart.
   const trained = sharedPath('checkpoints/resnet56-cifar100.pth');
   model = trained ? 'resnet56' : 'resnet8';
-  const options = { model, classes: 100, imageSize: 32, modelFlag: '--model' };
+  const options = { model, classes: 100, imageSize: 32, modelSetting: 'model' };
   network = trained
     ? (await loadNetwork(trained, options)).network
     : fillModule(createModel(model, { classes: 100, seed: 1 }));

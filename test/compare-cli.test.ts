@@ -58,11 +58,12 @@ function writeScore(points = paper, hash = 'a'.repeat(64)): string {
 function paperRuns(count = paper.length): string {
   const at = folder();
   for (const [i, [scheme, criterion, , loss]] of paper.slice(0, count).entries()) {
-    const pick = criterion ? { criterion: criterion as 'kl', ...pool } : undefined;
+    const pick = criterion ? { pick: criterion, pickFactor: 2, pickKeep: 0.5 } : {};
+    const draw = scheme === 'identity' ? {} : { draw: 'batch' as const };
     // Two seeds whose mean is the paper's loss.
     for (const seed of [0, 1]) {
       writeRun(join(at, `r${i}-${seed}`), {
-        settings: distilled({ seed, strong: { scheme, draw: 'batch', ...(pick ? { pick } : {}) } }),
+        settings: distilled({ seed, augment: scheme, ...draw, ...pick }),
         loss: [2, loss + (seed === 0 ? 0.01 : -0.01)],
       });
     }
@@ -75,7 +76,7 @@ describe('T. stddev against the loss', () => {
     const at = paperRuns();
     writeRun(join(at, 'ce'), {});
     writeRun(join(at, 'kd'), { settings: distilled() });
-    writeRun(join(at, 'mixed'), { settings: distilled({ strong: { scheme: 'cutmix', labels: 'mixed' } }) });
+    writeRun(join(at, 'mixed'), { settings: distilled({ augment: 'cutmix', strongLabels: 'mixed' }) });
     const { correlation } = compareRuns([at], { score: writeScore() });
     expect(correlation!.points).toHaveLength(9);
     expect(correlation!.notes).toEqual([]);
@@ -96,14 +97,14 @@ describe('T. stddev against the loss', () => {
     expect(two.notes).toEqual([expect.stringMatching(/at least 3 rows .* here are 2/)]);
     const at = paperRuns(3);
     writeRun(join(at, 'cut'), {
-      settings: distilled({ strong: { scheme: 'cutmix', draw: 'sample' } }),
+      settings: distilled({ augment: 'cutmix', draw: 'sample' }),
       teacherHash: 'c'.repeat(64),
     });
     writeRun(join(at, 'cutout'), {
-      settings: distilled({ strong: { scheme: 'cutout', draw: 'batch' }, epochs: 5 }),
+      settings: distilled({ augment: 'cutout', draw: 'batch', epochs: 5 }),
       finished: false,
     });
-    writeRun(join(at, 'patchmix'), { settings: distilled({ strong: { scheme: 'patchmix', draw: 'batch' } }) });
+    writeRun(join(at, 'patchmix'), { settings: distilled({ augment: 'patchmix', draw: 'batch' }) });
     const { correlation } = compareRuns([at], { score: writeScore() });
     expect(correlation!.points).toHaveLength(4);
     expect(correlation!.notes).toEqual([
@@ -141,7 +142,7 @@ describe('thrive compare', () => {
       a0: { settings: { seed: 0 }, top1: [40, 60] },
       a1: { settings: { seed: 1 }, top1: [42, 62] },
       b: {
-        settings: distilled({ strong: { scheme: 'cutmix' }, batchSize: 128 }),
+        settings: distilled({ augment: 'cutmix', batchSize: 128 }),
         top1: [41, 66.5],
         loss: [2, 1.25],
         seconds: 3700,
@@ -188,7 +189,7 @@ describe('thrive compare', () => {
   });
 
   test('--json, --svg, --markdown', async () => {
-    const at = runs({ a: { top1: [40, Number.NaN] }, b: { settings: distilled({ kd: { temperature: 2 } }) } });
+    const at = runs({ a: { top1: [40, Number.NaN] }, b: { settings: distilled({ temperature: 2 }) } });
     const svg = join(root, 'curves.svg');
     const { code, stdout, stderr } = await thrive(['compare', at, '--json', '--svg', svg, '--metric', 'loss']);
     expect(code, stderr).toBe(0);
@@ -210,8 +211,10 @@ describe('thrive compare', () => {
         const own = { data, seed };
         list[`ce${i}${seed}`] = { settings: own, top1: [10, 50 + seed] };
         list[`kd${i}${seed}`] = { settings: distilled(own), top1: [10, 55 + 2 * seed] };
-        const strong = { scheme: 'cutmix', pick: { criterion: 'kl' as const } };
-        list[`pick${i}${seed}`] = { settings: distilled({ ...own, strong }), top1: [10, 40 + seed] };
+        list[`pick${i}${seed}`] = {
+          settings: distilled({ ...own, augment: 'cutmix', pick: 'kl' }),
+          top1: [10, 40 + seed],
+        };
       }
     }
     const at = runs(list);
@@ -248,8 +251,10 @@ describe('thrive compare', () => {
             settings: distilled({
               lr: i / 100,
               batchSize: 32 * i,
-              methods: [{ name: 'crd', options: { negatives: 1024 * i } }, 'kd'],
-              strong: { scheme: 'cutmix', pick: { criterion: 'teacher-entropy' } },
+              method: 'crd+kd',
+              methodOption: { crd: { negatives: 1024 * i } },
+              augment: 'cutmix',
+              pick: 'teacher-entropy',
             }),
           },
         ]),

@@ -34,7 +34,7 @@ describe('rows', () => {
   test('seeds of one experiment are averaged; figures by hand', () => {
     const at = runs({
       ...seeds({}, [60, 62, 67]),
-      ...seeds(distilled({ strong: { scheme: 'cutmix' } }), [70]),
+      ...seeds(distilled({ augment: 'cutmix' }), [70]),
     });
     const { rows, notes } = compareRuns([at]);
     expect(notes).toEqual([]);
@@ -76,7 +76,7 @@ describe('rows', () => {
   });
 
   test('unfinished runs: shown with the epoch they reached, and never averaged with finished ones', () => {
-    const strong = distilled({ strong: { scheme: 'cutmix' }, epochs: 4 });
+    const strong = distilled({ augment: 'cutmix', epochs: 4 });
     const at = runs({
       a: { settings: { epochs: 4, seed: 0 }, top1: [10, 20, 30, 40] },
       b: { settings: { epochs: 4, seed: 1 }, top1: [10, 99], finished: false },
@@ -111,10 +111,10 @@ describe('rows', () => {
   test('that is unfinished cost what it wrote down; without that, what its settings tell, if they do', () => {
     const forwards = { train: { teacher: 100_000, student: 50_000 }, init: null };
     const at = runs({
-      a: { settings: distilled({ epochs: 4, methods: ['crd'] }), finished: false, forwards },
-      b: { settings: distilled({ epochs: 4, methods: ['at'] }), finished: false },
+      a: { settings: distilled({ epochs: 4, method: ['crd'] }), finished: false, forwards },
+      b: { settings: distilled({ epochs: 4, method: ['at'] }), finished: false },
       c: {
-        settings: distilled({ epochs: 4, strong: { scheme: 'cutmix', pick: { criterion: 'kl' } } }),
+        settings: distilled({ epochs: 4, augment: 'cutmix', pick: 'kl' }),
         finished: false,
       },
     });
@@ -140,15 +140,15 @@ describe('rows', () => {
 
 describe('labels', () => {
   test('say what a student learns from, and what else differs', () => {
-    const strong = (more: object) => distilled({ strong: { scheme: 'cutmix', ...more } });
+    const strong = (more: object) => distilled({ augment: 'cutmix', ...more });
     const at = runs({
       a: {},
       b: { settings: distilled() },
       c: { settings: strong({}) },
-      d: { settings: strong({ pick: { criterion: 'kl' } }) },
-      e: { settings: strong({ labels: 'mixed' }) },
-      f: { settings: distilled({ methods: ['crd'] }) },
-      g: { settings: distilled({ methods: ['crd', 'kd'] }) },
+      d: { settings: strong({ pick: 'kl' }) },
+      e: { settings: strong({ strongLabels: 'mixed' }) },
+      f: { settings: distilled({ method: ['crd'] }) },
+      g: { settings: distilled({ method: ['crd', 'kd'] }) },
     });
     expect(compareRuns([at]).rows.map(({ label }) => label)).toEqual([
       'ce',
@@ -171,18 +171,16 @@ describe('labels', () => {
         batchSize: fc.constantFrom(64, 128),
         nesterov: fc.boolean(),
         precision: fc.constantFrom('fp32' as const, 'bf16' as const),
-        strong: fc.constantFrom(
-          { scheme: 'cutmix' },
-          { scheme: 'cutmix', draw: 'batch' as const },
-          { scheme: 'mixup' },
-        ),
-        schedule: fc.constantFrom({ kind: 'constant' as const }, { kind: 'cosine' as const }),
+        augment: fc.constantFrom('cutmix', 'mixup'),
+        passes: fc.constantFrom('separate' as const, 'joint' as const),
+        schedule: fc.constantFrom('constant' as const, 'cosine' as const),
       },
       { requiredKeys: [] },
     );
     fc.assert(
       fc.property(fc.array(settings, { minLength: 2, maxLength: 5 }), (list) => {
-        const at = runs(Object.fromEntries(list.map((own, i) => [`r${i}`, { settings: distilled(own) }])));
+        const made = list.map(({ passes, ...own }) => distilled(own.augment && passes ? { ...own, passes } : own));
+        const at = runs(Object.fromEntries(made.map((own, i) => [`r${i}`, { settings: own }])));
         const labels = compareRuns([at]).rows.map(({ label }) => label);
         expect(new Set(labels).size).toBe(labels.length);
       }),
@@ -198,9 +196,9 @@ describe('fairness', () => {
       .map(({ setting }) => setting);
 
   test('objectives alone are a fair comparison', () => {
-    expect(
-      unfair({ a: {}, b: { settings: distilled() }, c: { settings: distilled({ strong: { scheme: 'cutmix' } }) } }),
-    ).toEqual([]);
+    expect(unfair({ a: {}, b: { settings: distilled() }, c: { settings: distilled({ augment: 'cutmix' }) } })).toEqual(
+      [],
+    );
   });
 
   const base = distilled();
@@ -215,23 +213,23 @@ describe('fairness', () => {
     ['fewer test images', ['limitTest'], { settings: { ...base, limitTest: 1000 } }],
     ['batch size', ['batchSize'], { settings: { ...base, batchSize: 128 } }],
     ['learning rate', ['lr'], { settings: { ...base, lr: 0.1 } }],
-    ['schedule', ['schedule'], { settings: { ...base, schedule: { kind: 'cosine' } } }],
+    ['schedule', ['schedule'], { settings: { ...base, schedule: 'cosine' } }],
     ['precision', ['precision'], { settings: { ...base, precision: 'bf16' } }],
-    ['base augmentation', ['standard'], { settings: { ...base, standard: 'flip' } }],
+    ['base augmentation', ['baseAugment'], { settings: { ...base, baseAugment: 'flip' } }],
     ["the teacher's weights", ['teacher.sha256'], { settings: base, teacherHash: 'b'.repeat(64) }],
     ['a held-out split', ['holdout'], { settings: { ...base, holdout: 0.1 } }],
-    ['the student', ['model'], { settings: { ...base, model: 'resnet8' } }],
+    ['the student', ['model'], { settings: { ...base, student: 'resnet8' } }],
     ['libtorch', ['libtorch'], { settings: base, versions: { libtorch: '2.5.1' } }],
     ['the version', ['thrive'], { settings: base, versions: { thrive: '0.2.0' } }],
     [
       'temperature beside other terms',
-      ['kd.temperature'],
-      { settings: { ...base, kd: { temperature: 2 }, methods: ['at', 'kd'] } },
+      ['temperature'],
+      { settings: { ...base, temperature: 2, method: ['at', 'kd'] } },
     ],
   ])('flagged: %s', (_, expected, odd) => {
-    const strong = { settings: { ...base, strong: { scheme: 'cutmix' } } };
+    const strong = { settings: { ...base, augment: 'cutmix' } };
     const two = { a: { settings: base }, b: strong };
-    const settings = { ...(odd.settings ?? {}), strong: { scheme: 'mixup' } };
+    const settings = { ...(odd.settings ?? {}), augment: 'mixup' };
     expect(unfair({ ...two, odd: { ...odd, settings } })).toEqual(expected);
     // The odd one is flagged, the two that agree are not.
     const { rows } = compareRuns([runs({ ...two, odd: { ...odd, settings } })]);
@@ -251,17 +249,17 @@ describe('fairness', () => {
 
   test('where all learn from the same terms, their numbers are what is compared', () => {
     const { rows, differences } = compareRuns([
-      runs({ a: { settings: base }, b: { settings: { ...base, kd: { temperature: 2 } } } }),
+      runs({ a: { settings: base }, b: { settings: { ...base, temperature: 2 } } }),
     ]);
     expect(rows.map(({ label, flags }) => [label, flags])).toEqual([
       ['kd T 4', []],
       ['kd T 2', []],
     ]);
-    expect(differences.map(({ setting, kind }) => [setting, kind])).toEqual([['kd.temperature', 'compared']]);
+    expect(differences.map(({ setting, kind }) => [setting, kind])).toEqual([['temperature', 'compared']]);
   });
 
   test("a recipe's own weights are its matter, not a difference", () => {
-    expect(unfair({ a: { settings: base }, b: { settings: distilled({ methods: ['crd'] }) } })).toEqual([]);
+    expect(unfair({ a: { settings: base }, b: { settings: distilled({ method: ['crd'] }) } })).toEqual([]);
   });
 
   test('compute and machine are reported, and are no unfairness', () => {
@@ -269,7 +267,7 @@ describe('fairness', () => {
       runs({
         a: {},
         b: { settings: base, versions: { threads: '8' } },
-        c: { settings: { ...base, evaluateEvery: 2, strong: { scheme: 'flip' } } },
+        c: { settings: { ...base, evaluateEvery: 2, augment: 'flip' } },
       }),
     ]);
     expect(rows.every(({ flags }) => flags.length === 0)).toBe(true);
@@ -335,11 +333,11 @@ describe('bad input', () => {
 
   test('whatever happens to its files: a comparison, or an error that names the file', () => {
     const good = runs({
-      a: { settings: distilled({ strong: { scheme: 'cutmix', pick: { criterion: 'kl' } } }), top1: [1, 2, 3] },
+      a: { settings: distilled({ augment: 'cutmix', pick: 'kl' }), top1: [1, 2, 3] },
     });
     const open = runs({
       a: {
-        settings: distilled({ epochs: 5, strong: { scheme: 'cutmix', pick: { criterion: 'kl' } } }),
+        settings: distilled({ epochs: 5, augment: 'cutmix', pick: 'kl' }),
         finished: false,
       },
     });

@@ -4,7 +4,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type ConfigInput, defineExperiment } from '../src/config/config.ts';
-import type { MethodInput } from '../src/config/methods.ts';
 import { losses } from '../src/distill/index.ts';
 import { readSafetensors } from '../src/formats/index.ts';
 import { evaluateCheckpoint } from '../src/networks/evaluate-checkpoint.ts';
@@ -38,12 +37,12 @@ const options: Record<string, Record<string, unknown>> = {
   ft: { initEpochs: 1 },
   fsp: { initEpochs: 1 },
 };
-const methodOf = (name: string): MethodInput => ({ name, options: options[name] ?? {} });
-const distilled = (methods: readonly (string | MethodInput)[], more: Partial<ConfigInput> = {}): ConfigInput => ({
+const distilled = (method: string[], more: ConfigInput = {}): ConfigInput => ({
   ...shared,
-  model: 'resnet8',
+  student: 'resnet8',
   teacher: teacher.checkpoint,
-  methods,
+  method,
+  methodOption: Object.fromEntries(Object.entries(options).filter(([name]) => method.includes(name))),
   ...more,
 });
 
@@ -125,9 +124,9 @@ describe.each(losses.lossNames)('%s', (name) => {
   test('trains, is finite, leaves no tensor, and goes on to the same bits', { timeout: 120_000 }, async () => {
     const before = memory().tensors;
     const twoStage = 'initEpochs' in (options[name] ?? {});
-    const run = distilled(name === 'fsp' || name === 'crd' ? [methodOf(name), 'kd'] : [methodOf(name)], {
+    const run = distilled(name === 'fsp' || name === 'crd' ? [name, 'kd'] : [name], {
       // ab's connectors are there where the channels differ.
-      ...(name === 'ab' ? { model: 'resnet8x4' } : {}),
+      ...(name === 'ab' ? { student: 'resnet8x4' } : {}),
     });
     const [whole, parts] = [fresh(), fresh()];
     const summary = await session(run, whole);
@@ -158,15 +157,15 @@ describe.each(losses.lossNames)('%s', (name) => {
 });
 
 test('after its first stage ab learns from the labels: the teacher does not run', async () => {
-  const summary = await session(distilled([methodOf('ab')]), fresh());
+  const summary = await session(distilled(['ab']), fresh());
   expect(summary).toMatchObject({ imagesSeen: 60, teacherForwards: 30, studentForwards: 60 });
 });
 
 describe('a run with several', () => {
   test('records value, weight and share of each term', async () => {
     const out = fresh();
-    const methods = [methodOf('crd'), { name: 'at', weight: 10, on: 'both' as const }, 'kd'];
-    await runExperiment(distilled(methods, { strong: { scheme: 'cutmix' }, gradientEvery: 1 }), { out });
+    const methods = ['crd', 'at@both', 'kd'];
+    await runExperiment(distilled(methods, { weight: { at: 10 }, augment: 'cutmix', gradientEvery: 1 }), { out });
     const lines = metricsOf(out).filter(({ type }) => type === 'gradients');
     expect(lines).toHaveLength(3);
     for (const { terms } of lines) {
@@ -190,8 +189,11 @@ describe('a run with several', () => {
   test('measuring the shares changes nothing that is trained', async () => {
     const [never, always] = [fresh(), fresh()];
     // With what has a state of its own: memories, running statistics that scoring moves, momentum.
-    const pick = { criterion: 'kl', updateStatistics: true } as const;
-    const run = distilled([methodOf('crd'), { name: 'at', on: 'both' }, 'kd'], { strong: { scheme: 'cutmix', pick } });
+    const run = distilled(['crd', 'at@both', 'kd'], {
+      augment: 'cutmix',
+      pick: 'kl',
+      pickUpdatesStatistics: true,
+    });
     await runExperiment({ ...run, gradientEvery: 0 }, { out: never });
     await runExperiment({ ...run, gradientEvery: 1 }, { out: always });
     expect(savedOf(join(always, 'last.safetensors'))).toEqual(savedOf(join(never, 'last.safetensors')));
@@ -200,7 +202,7 @@ describe('a run with several', () => {
 
   test('its checkpoint holds memories and embeddings, and still is the student alone to others', async () => {
     const out = fresh();
-    const summary = await runExperiment(distilled([methodOf('crd')]), { out });
+    const summary = await runExperiment(distilled(['crd']), { out });
     const names = [...readSafetensors(summary.checkpoint).tensors.keys()];
     expect(names).toContain('method.crd.contrast.memory_v1');
     expect(names).toContain('optimizer.momentum.method.crd.embed_s.linear.weight');
@@ -218,11 +220,9 @@ describe('a run with several', () => {
 describe('several teachers', () => {
   test('are measured, average, and resume; files may move', async () => {
     const second = await runExperiment({ ...shared, model: 'resnet8', seed: 8 }, { out: fresh() });
-    const teachers = [{ checkpoint: teacher.checkpoint, weight: 2 }, { checkpoint: second.checkpoint }];
-    const { teacher: _one, ...rest } = distilled(['kd']);
     const notes: string[] = [];
     const [whole, parts] = [fresh(), fresh()];
-    const run = { ...rest, teachers };
+    const run = { ...distilled(['kd']), teacher: [teacher.checkpoint, second.checkpoint], teacherWeights: [2, 1] };
     const summary = await runExperiment(run, { out: whole, reporter: { note: (text) => notes.push(text) } });
     expect(notes.filter((note) => note.startsWith('teacher '))).toHaveLength(3);
     await expect(session(run, parts, ['stop', 1])).rejects.toThrow(/^stopped in epoch/);
@@ -245,7 +245,7 @@ describe('what a loss refuses, before the data is loaded', () => {
   }
 
   test('fsp: unequal channels', async () => {
-    await refused(distilled(['fsp'], { model: 'resnet8x4' }), /fsp needs equal channels in both networks/);
+    await refused(distilled(['fsp'], { student: 'resnet8x4' }), /fsp needs equal channels in both networks/);
   });
 
   test('features of several teachers', async () => {
@@ -255,11 +255,11 @@ describe('what a loss refuses, before the data is loaded', () => {
   });
 
   test('two first stages', async () => {
-    await refused(distilled([methodOf('ab'), methodOf('ft')]), /ab and ft cannot be combined/);
+    await refused(distilled(['ab', 'ft']), /ab and ft cannot be combined/);
   });
 
   test('crd: memory that would not fit, with how much it needs', async () => {
-    const run = distilled([{ name: 'crd', options: { dim: 2 ** 40 } }], { limitTrain: 40 });
+    const run = distilled(['crd'], { methodOption: { crd: { dim: 2 ** 40 } }, limitTrain: 40 });
     await refused(run, /crd with 40 training samples needs 3\d\d TB, and .* are free/);
   });
 });

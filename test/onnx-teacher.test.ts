@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { resolveConfig } from '../src/config/config.ts';
 import { fingerprint, teacherIdentity } from '../src/config/fingerprint.ts';
+import type { ConfigInput } from '../src/config/index.ts';
 import { readOnnxInfo } from '../src/formats/index.ts';
 import { decodeModel, encodeModel } from '../src/formats/onnx-schema.ts';
 import { createModel } from '../src/models/index.ts';
@@ -53,12 +54,12 @@ let runs = 0;
 const settings = (teacher: string) => ({
   data: 'fashion-mnist',
   dataDir,
-  model: 'resnet8',
+  student: 'resnet8',
   teacher,
   epochs: 1,
   batchSize: 32,
   threads: 1,
-  strong: { scheme: 'cutmix' },
+  augment: 'cutmix',
 });
 const run = (teacher: string, more: object = {}) =>
   runExperiment({ ...settings(teacher), ...more }, { out: join(root, `run${runs++}`) });
@@ -159,7 +160,7 @@ test('the same of a .pth, in a run and in score; a checkpoint says it itself', a
     const notes: string[] = [];
     const teacher = { checkpoint: path, ...(model ? { model } : {}) };
     await runExperiment(
-      { ...settings(path), teacher },
+      { ...settings(path), ...(model ? { teacherModel: model } : {}) },
       { out: join(root, `run${runs++}`), reporter: { note: (text) => notes.push(text) } },
     );
     await scoreAugmentations({
@@ -184,8 +185,8 @@ test('the same of a .pth, in a run and in score; a checkpoint says it itself', a
 });
 
 describe('the fingerprint', () => {
-  const printOf = (teacher: object | string): string => {
-    const config = resolveConfig({ ...settings('x'), teacher } as Parameters<typeof resolveConfig>[0]);
+  const printOf = (teacher: string, more: ConfigInput = {}): string => {
+    const config = resolveConfig({ ...settings(teacher), ...more });
     return fingerprint(config, teacherIdentity(config)).id;
   };
   test("is the file's content, and what was said of its images", () => {
@@ -194,7 +195,7 @@ describe('the fingerprint', () => {
       sha256: expect.any(String),
     });
     expect(printOf(plain)).not.toBe(printOf(pixels));
-    expect(printOf({ checkpoint: foreign })).not.toBe(printOf({ checkpoint: foreign, normalization: 'imagenet' }));
+    expect(printOf(foreign)).not.toBe(printOf(foreign, { teacherNormalization: 'imagenet' }));
   });
 });
 
@@ -202,19 +203,19 @@ describe('what does not go together is refused before the run begins', () => {
   test.each<[string, () => object, RegExp]>([
     [
       'a file that says it itself',
-      () => ({ teacher: { checkpoint: plain, normalization: 'imagenet' } }),
+      () => ({ teacherNormalization: 'imagenet' }),
       /says itself how its images are normalised/,
     ],
     [
       'a normalisation nobody knows',
-      () => ({ teacher: { checkpoint: foreign, normalization: 'imagnet' } }),
+      () => ({ teacher: foreign, teacherNormalization: 'imagnet' }),
       /imagnet.*did you mean 'imagenet'/,
     ],
-    ['an architecture', () => ({ teacher: { checkpoint: plain, model: 'resnet56' } }), /holds its network itself/],
-    ['feature taps', () => ({ teacherTaps: ['layer1'] }), /gives logits and nothing else/],
+    ['an architecture', () => ({ teacherModel: 'resnet56' }), /holds its network itself/],
+    ['feature taps', () => ({ method: ['at', 'kd'], teacherTaps: ['layer1'] }), /gives logits and nothing else/],
     [
       'a loss on features',
-      () => ({ strong: undefined, methods: ['at'] }),
+      () => ({ augment: undefined, method: ['at'] }),
       /at compares features, and the teacher resnet8 gives logits only/,
     ],
     ['other classes', () => ({ data: 'cifar100' }), /was trained for 10 classes, the data has 100/],

@@ -47,9 +47,9 @@ const weightsOf = (path: string): string[] =>
   [...readSafetensors(path).tensors].map(([name, { data }]) => `${name} ${Buffer.from(data).toString('base64')}`);
 const distilled = (more: Partial<ConfigInput> = {}): ConfigInput => ({
   ...shared,
-  model: own,
+  student: own,
   teacher: teacher.checkpoint,
-  studentTaps: taps,
+  ...(more.method ? { studentTaps: taps } : {}),
   ...more,
 });
 
@@ -119,16 +119,16 @@ describe('as a student', () => {
 
   test('learns by a loss that compares its taps; one that needs what paths do not give says so at once', async () => {
     const before = memory().tensors;
-    const summary = await runExperiment(distilled({ methods: ['at', 'kd'] }), { out: fresh() });
+    const summary = await runExperiment(distilled({ method: ['at', 'kd'] }), { out: fresh() });
     expect(memory().tensors).toBe(before);
     expect(Object.keys(summary.train.terms)).toEqual(
       expect.arrayContaining(['kl', 'at.stage1', 'at.stage2', 'at.stage3']),
     );
     const out = fresh();
-    await expect(runExperiment(distilled({ methods: ['ab'] }), { out })).rejects.toThrow(
+    await expect(runExperiment(distilled({ method: ['ab'] }), { out })).rejects.toThrow(
       'MyNet has no taps before the last ReLU: its taps are paths',
     );
-    const { studentTaps: _, ...untapped } = distilled({ methods: ['at'] });
+    const { studentTaps: _, ...untapped } = distilled({ method: ['at'] });
     await expect(runExperiment(untapped, { out })).rejects.toMatchObject({
       message: expect.stringMatching(
         /at needs taps of a stem, of stages, and a pooled vector; the student my-net\.ts has 1/,
@@ -148,7 +148,7 @@ describe('as a student', () => {
     );
     const wide = join(root, 'wide.ts');
     writeFileSync(wide, readFileSync(own, 'utf8').replace('new Linear(64, classes)', 'new Linear(64, 5)'));
-    await expect(runExperiment(distilled({ model: wide }), { out: fresh() })).rejects.toThrow(
+    await expect(runExperiment(distilled({ student: wide }), { out: fresh() })).rejects.toThrow(
       /wide\.ts makes float32 \[2, 5\] of a batch \[2, 3, 32, 32\]; it must be float32 logits \[2, 10\]/,
     );
   });
@@ -192,7 +192,7 @@ test('as a teacher: its checkpoint is enough', async () => {
   const taught = await runExperiment({ ...shared, model: own }, { out: fresh() });
   const out = fresh();
   const summary = await runExperiment(
-    { ...shared, model: 'resnet8', teacher: taught.checkpoint, teacherTaps: taps },
+    { ...shared, student: 'resnet8', teacher: taught.checkpoint, method: 'at', teacherTaps: taps },
     { out },
   );
   expect(summary.teacher!.top1).toBe(taught.top1);
@@ -230,11 +230,11 @@ describe('starting from weights', () => {
       message: expect.stringMatching(/was trained for 100 classes, the data has 10/),
       hint: expect.stringMatching(/--reset-head/),
     });
-    await expect(runExperiment({ ...shared, model: 'resnet8', teacher: init }, { out: fresh() })).rejects.toMatchObject(
-      {
-        hint: expect.stringMatching(/thrive train --init FILE --reset-head/),
-      },
-    );
+    await expect(
+      runExperiment({ ...shared, student: 'resnet8', teacher: init }, { out: fresh() }),
+    ).rejects.toMatchObject({
+      hint: expect.stringMatching(/thrive train --init FILE --reset-head/),
+    });
     const [whole, broken] = [fresh(), fresh()];
     const done = await runExperiment({ ...start, resetHead: true }, { out: whole });
     await stopped({ ...start, resetHead: true }, broken);

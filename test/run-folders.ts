@@ -1,6 +1,6 @@
 /** @file Run folders for tests of what reads them, written without training. */
 import { join } from 'node:path';
-import { type Config, type ConfigInput, fingerprint, resolveConfig } from '../src/config/index.ts';
+import { type Config, type ConfigInput, fingerprint, networkOf, resolveConfig } from '../src/config/index.ts';
 import { RunFolder, type RunRecord } from '../src/run/index.ts';
 
 export interface FakeRun {
@@ -20,7 +20,10 @@ export interface FakeRun {
 
 /** A student that learns from a teacher: for `settings`. */
 export const distilled = (more: Partial<ConfigInput> = {}): Partial<ConfigInput> => ({
-  teacher: { checkpoint: 'teacher.pth', model: 'resnet56' },
+  model: undefined,
+  student: 'resnet20',
+  teacher: 'teacher.pth',
+  teacherModel: 'resnet56',
   ...more,
 });
 
@@ -66,7 +69,7 @@ export function writeRun(folder: string, run: FakeRun = {}): string {
     made.writeSummary({
       task: config.task,
       data: config.data,
-      model: config.model,
+      model: networkOf(config),
       seed: config.seed,
       epochs: config.epochs,
       top1: top1.at(-1),
@@ -74,8 +77,8 @@ export function writeRun(folder: string, run: FakeRun = {}): string {
       loss: loss.at(-1) ?? 1,
       best,
       imagesSeen: images,
-      teacherForwards: config.task === 'distill' ? images * (config.strong ? 2 : 1) : 0,
-      studentForwards: images * (config.strong ? 2 : 1),
+      teacherForwards: config.task === 'distill' ? images * (config.augment ? 2 : 1) : 0,
+      studentForwards: images * (config.augment ? 2 : 1),
       seconds: secondsAt(top1.length),
       fingerprint: print.id,
       folder,

@@ -131,7 +131,7 @@ interface Job {
 async function expectLoads({ path, model }: Job, expected: Listing): Promise<void> {
   const { tensors } = await readWeights(path);
   expect(recognizeModel(tensors, path, '--model'), path).toEqual({ model, classes: 10 });
-  const loaded = await loadNetwork(path, { model, classes: 10, imageSize: 32, modelFlag: '--model' });
+  const loaded = await loadNetwork(path, { model, classes: 10, imageSize: 32, modelSetting: 'model' });
   using network = loaded.network;
   expect(listing(toStored(network.stateDict())), path).toEqual(expected);
 }

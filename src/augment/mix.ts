@@ -3,6 +3,7 @@
  * fused pass on the CPU; plain operators, with equal results, on other devices. New tensors, no gradients.
  */
 import { UserError } from '../base/errors.ts';
+import { toGive } from '../base/speech.ts';
 import { arange, noGrad, ops, Tensor, tensor, tidy } from '../torch/index.ts';
 import { native } from '../torch/native.ts';
 import { type DrawContext, partnerStream } from './scheme.ts';
@@ -97,7 +98,7 @@ export function drawPartners(context: DrawContext, scheme: string): Int32Array {
   const count = context.index.length;
   if (count < 2) {
     throw new UserError(`${scheme} mixes each image with another of its batch, and this batch has ${count}`, {
-      hint: 'choose a --batch-size (or --limit-train) that leaves no single image for the last batch',
+      hint: `choose a ${toGive('batchSize')} (or ${toGive('limitTrain')}) that leaves no single image for the last batch`,
     });
   }
   return partnerStream(context, scheme).derangement(count);

@@ -1,4 +1,5 @@
 import { UserError } from '../base/errors.ts';
+import { toGive } from '../base/speech.ts';
 import { schemeByName } from './index.ts';
 
 /** Mixing needs two images in every batch. @throws UserError */
@@ -7,6 +8,6 @@ export function checkMixing(views: readonly { scheme: string }[], batchSize: num
   if (!mixing || (batchSize > 1 && count % batchSize !== 1)) return;
   throw new UserError(
     `${mixing.scheme} mixes images of a batch, but batches of ${batchSize} leave a batch of one of ${count} images`,
-    { hint: 'choose another --batch-size or --limit-train' },
+    { hint: `choose another ${toGive('batchSize')} or ${toGive('limitTrain')}` },
   );
 }

@@ -4,6 +4,7 @@
  */
 
 import { UserError } from '../base/errors.ts';
+import { named } from '../base/speech.ts';
 import type { DatasetInfo } from '../data/dataset.ts';
 import { arange, ops, Tensor, tensor, tidy } from '../torch/index.ts';
 import { native } from '../torch/native.ts';
@@ -83,16 +84,16 @@ export function gatherCropFlipPlain(images: Tensor, index: Int32Array, draws: Cr
  * @throws UserError where images are to be flipped and nothing else, but a flipped one would be of another class
  */
 export function standardOptions(
-  config: { standard: 'crop+flip' | 'crop' | 'flip' | 'none' },
+  { baseAugment }: { baseAugment: 'crop+flip' | 'crop' | 'flip' | 'none' },
   info: Pick<DatasetInfo, 'title' | 'padding' | 'flip'>,
 ): StandardOptions {
-  if (config.standard === 'flip' && !info.flip) {
-    throw new UserError(`--base-augment flip: a mirrored image of ${info.title} is of another class`, {
+  if (baseAugment === 'flip' && !info.flip) {
+    throw new UserError(`${named('baseAugment')} flip: a mirrored image of ${info.title} is of another class`, {
       hint: 'choose crop or none',
     });
   }
-  const crop = config.standard === 'crop+flip' || config.standard === 'crop';
+  const crop = baseAugment === 'crop+flip' || baseAugment === 'crop';
   // A mirrored digit is another character: sets that say so are never flipped.
-  const flip = (config.standard === 'crop+flip' || config.standard === 'flip') && info.flip;
+  const flip = (baseAugment === 'crop+flip' || baseAugment === 'flip') && info.flip;
   return { padding: crop ? info.padding : 0, flip };
 }

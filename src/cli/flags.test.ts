@@ -1,6 +1,6 @@
-import { Command, InvalidArgumentError } from 'commander';
+import { InvalidArgumentError } from 'commander';
 import { describe, expect, test } from 'vitest';
-import { addDataFlags, addEngineFlags, integer, integers, number, positiveInteger } from './flags.ts';
+import { integer, number, positiveInteger } from './flags.ts';
 
 describe('values', () => {
   test.each([
@@ -26,27 +26,5 @@ describe('values', () => {
     expect(positiveInteger('1e3')).toBe(1000);
     expect(() => positiveInteger('0')).toThrow(/at least 1/);
     expect(() => positiveInteger('-3')).toThrow(/at least 1/);
-  });
-
-  test('lists are told apart by commas', () => {
-    expect(integers('150,180, 210')).toEqual([150, 180, 210]);
-    for (const bad of ['', '1,', '1,,2', '1;2', '0,1', '1,x'])
-      expect(() => integers(bad)).toThrow(InvalidArgumentError);
-  });
-});
-
-test('shared flags are read under the names that settings have', () => {
-  const command = addEngineFlags(addDataFlags(new Command()));
-  const args = '--data x --data-dir d --limit-test 5 --batch-size 6 --device cpu --precision bf16 --threads 2 --json';
-  command.parse(args.split(' '), { from: 'user' });
-  expect(command.opts()).toEqual({
-    data: 'x',
-    dataDir: 'd',
-    limitTest: 5,
-    batchSize: 6,
-    device: 'cpu',
-    precision: 'bf16',
-    threads: 2,
-    json: true,
   });
 });

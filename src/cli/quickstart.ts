@@ -116,14 +116,14 @@ export async function quickstart(flags: QuickstartFlags): Promise<void> {
     limitTest,
     precision,
     // A short run has no time for the paper's long steps: rise to a high rate and fall to nothing.
-    schedule: { kind: 'one-cycle' },
+    schedule: 'one-cycle',
     lr: 0.1,
     seed: 1,
   });
   const runs = [
     { name: 'teacher', config: { model: TEACHER } },
     { name: 'student', config: { model: STUDENT } },
-    { name: 'distilled', config: { model: STUDENT, teacher: join(out, 'teacher', 'last.safetensors') } },
+    { name: 'distilled', config: { student: STUDENT, teacher: join(out, 'teacher', 'last.safetensors') } },
   ];
   const summaries: RunSummary[] = [];
   for (const { name, config } of runs) {

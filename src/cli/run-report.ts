@@ -5,7 +5,9 @@ import { errorCode } from '../base/errors.ts';
 import { objectiveLabel } from '../compare/label.ts';
 import { type ReadRun, readRun } from '../compare/read.ts';
 import { show } from '../compare/settings.ts';
-import { type ConfigInput, resolveConfig } from '../config/config.ts';
+import { resolveConfig } from '../config/config.ts';
+import { networkOf } from '../config/derive.ts';
+import { settings } from '../config/settings.ts';
 import { RunFolder } from '../run/run-folder.ts';
 import { processAt } from '../run/run-lock.ts';
 import { CONSOLE_LOG } from './console-log.ts';
@@ -49,28 +51,23 @@ function flatten(value: unknown, path = '', into: Dict = {}): Dict {
   return into;
 }
 
-/** Settings without which there is no run, and which the report tells apart from the others. */
-const required = ['task', 'data', 'model', 'student', 'teacher', 'teachers'];
+/** Settings without which there is no run, and what the objective names. */
+const required = ['task', 'data', 'model', 'student', 'teacher', 'method', 'augment', 'pick'];
 
 /** What was asked for beside the dataset, the networks and what there is to learn from. */
 export function nonDefaults(config: Dict): Dict {
-  const least: Dict = {};
-  for (const key of required) if (config[key] !== undefined) least[key] = config[key];
-  for (const key of ['strong', 'augment']) {
-    // What the second view is made of is in the objective; its own settings have defaults.
-    const view = config[key];
-    if (!isDict(view)) continue;
-    const { scheme, pick } = view;
-    least[key] = { scheme, ...(isDict(pick) ? { pick: { criterion: pick.criterion } } : {}) };
-  }
-  // Derived from the epochs, as in the run.
-  if (config.epochs !== undefined) least.epochs = config.epochs;
-  const defaults = flatten(resolveConfig(least as unknown as ConfigInput));
+  // What others follow from: milestones from the epochs, how a schedule goes from its kind.
+  const least = Object.fromEntries(
+    [...required, 'epochs', 'schedule', 'init', 'ensemble', 'strongWeight', 'alpha']
+      .filter((key) => config[key] !== undefined)
+      .map((key) => [key, config[key]]),
+  );
+  const defaults = flatten(resolveConfig(least));
   return Object.fromEntries(
     Object.entries(flatten(config)).filter(([path, value]) => {
-      if (path === 'epochs') return true;
-      if (required.includes(path.split('.')[0]!)) return false;
-      return JSON.stringify(defaults[path]) !== JSON.stringify(value);
+      if (['epochs', 'init', 'ensemble', 'strongWeight'].includes(path)) return true;
+      if (path === 'schedule') return value !== settings.schedule.default;
+      return !required.includes(path) && JSON.stringify(defaults[path]) !== JSON.stringify(value);
     }),
   );
 }
@@ -124,7 +121,7 @@ export function reportRun(folder: string): RunReport {
     folder,
     task: run.config.task,
     data: run.config.data,
-    student: run.config.model,
+    student: networkOf(run.config),
     objective: objectiveLabel(run.fingerprint.fields),
     seed: run.seed,
     created: typeof created === 'string' ? created : null,

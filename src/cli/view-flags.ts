@@ -1,27 +1,19 @@
 /** @file The flags of commands that show or score augmentations. */
 import type { Command } from 'commander';
+import type { ConfigInput } from '../config/config.ts';
+import type { Setting } from '../config/row.ts';
 import type { JudgeOptions } from '../score/index.ts';
-import { integer, number, positiveInteger } from './flags.ts';
+import { jsonHelp } from './flags.ts';
 import { say } from './output.ts';
+import { addSettings, checkedSettings } from './setting-flags.ts';
 
-export interface ViewFlags {
-  data?: string;
-  dataDir?: string;
-  limitTrain?: number;
+export interface ViewFlags
+  extends Pick<ConfigInput, 'data' | 'dataDir' | 'limitTrain' | 'student' | 'augment' | 'draw' | 'precision'>,
+    Pick<ConfigInput, 'pickFactor' | 'pickKeep' | 'temperature' | 'seed' | 'device' | 'threads'> {
   teacher?: string;
   teacherModel?: string;
   teacherNormalization?: string;
-  student?: string;
   studentModel?: string;
-  augment?: string;
-  draw?: string;
-  pickFactor?: number;
-  pickKeep?: number;
-  temperature?: number;
-  seed?: number;
-  device?: string;
-  precision?: string;
-  threads?: number;
   json?: boolean;
 }
 
@@ -34,39 +26,35 @@ export const augmentHelp = `
   SCHEME+pick:CRITERION         what is kept of a pool of its views; CRITERION is kl, teacher-entropy, student-entropy,
                                 dissimilarity or random (kl and student-entropy need --student)`;
 
-export function addViewFlags(command: Command, defaults: { augment: string; draw: string; epoch: string }): Command {
-  return command
-    .option('--data <name>', 'dataset: cifar100, cifar10, fashion-mnist, mnist, synthetic')
-    .option('--data-dir <folder>', 'folder that holds the dataset (or set THRIVE_DATA)')
-    .option('--limit-train <n>', 'use only n training images, the first n / classes of each class', positiveInteger)
-    .option('--teacher <file>', 'file of the teacher: .safetensors, .pth or .onnx')
-    .option(
-      '--teacher-model <name>',
-      'its architecture, or a file that exports it, where the checkpoint does not say it',
-    )
-    .option(
-      '--teacher-normalization <name>',
-      "how its images are normalised, where its file does not say it: same, imagenet, half, unit, pixels (default: same as the dataset's)",
-    )
-    .option('--student <file>', 'checkpoint of a trained student, for picking by kl or student-entropy')
+const shared = ['data', 'dataDir', 'teacher', 'teacherModel', 'teacherNormalization', 'student', 'augment', 'draw'];
+const others = ['limitTrain', 'pickFactor', 'pickKeep', 'temperature', 'seed', 'device', 'precision', 'threads'];
+
+/** The flags of a run that mean the same here; `more` is what a command says of them itself. */
+export function addViewFlags(
+  command: Command,
+  more: Readonly<Record<'augment' | 'draw' | 'seed', Partial<Setting>>>,
+): Command {
+  return addSettings(command, [...shared, ...others], {
+    more: {
+      teacher: { help: 'file of the teacher: .safetensors, .pth or .onnx', read: (text) => text },
+      teacherModel: { read: (text) => text },
+      teacherNormalization: { read: (text) => text },
+      student: { help: 'checkpoint of a trained student, for picking by kl or student-entropy', value: '<file>' },
+      temperature: { help: 'of picking by kl' },
+      ...more,
+      augment: { help: 'augmentations, separated by commas; see below', value: '<list>', ...more.augment },
+    },
+  })
     .option(
       '--student-model <name>',
       'its architecture, or a file that exports it, where the checkpoint does not say it',
     )
-    .option('--augment <list>', `augmentations, separated by commas; see below (default: ${defaults.augment})`)
-    .option('--draw <how>', `batch: one draw for the whole batch, as in the paper's code; sample: ${defaults.draw}`)
-    .option('--pick-factor <n>', 'views of each batch in a pool (default: 2)', integer)
-    .option('--pick-keep <share>', 'share of a pool that is kept (default: 0.5)', number)
-    .option('--temperature <t>', 'of picking by kl (default: 4)', number)
-    .option('--seed <n>', `everything random follows from it${defaults.epoch} (default: 0)`, integer)
-    .option('--device <name>', 'cpu, cuda, cuda:1 (default: cpu)')
-    .option('--precision <name>', 'fp32, or bf16: mixed precision by autocast (default: fp32)')
-    .option('--threads <n>', 'threads of the engine (default: all processors)', positiveInteger)
-    .option('--json', 'print one JSON object on standard output, everything else on standard error');
+    .option('--json', jsonHelp);
 }
 
 /** The settings of the judges; their values are checked with everything else, before anything is loaded. */
 export function judgeOptions(flags: ViewFlags & { data: string }): JudgeOptions {
+  checkedSettings({ ...flags });
   const { student, studentModel, draw, precision, data, dataDir, limitTrain, augment, pickFactor, pickKeep } = flags;
   const { temperature, seed, device, threads } = flags;
   return {
@@ -77,10 +65,10 @@ export function judgeOptions(flags: ViewFlags & { data: string }): JudgeOptions 
     pickFactor,
     pickKeep,
     temperature,
-    draw: draw as JudgeOptions['draw'],
+    draw,
     seed,
     device,
-    precision: precision as JudgeOptions['precision'],
+    precision,
     threads,
     onNote: say,
     ...(student ? { student: { checkpoint: student, model: studentModel } } : {}),

@@ -1,5 +1,6 @@
 /** @file Runs side by side: a row for each experiment, seeds averaged, with what makes the comparison unfair. */
 import { unknownName } from '../base/suggest.ts';
+import { networkOf } from '../config/derive.ts';
 import { type Arrangement, arrange } from './arrange.ts';
 import { type CurvePoint, curveMetric, meanCurve } from './curves.ts';
 import { readRuns } from './read.ts';
@@ -18,7 +19,7 @@ export type { CurvePoint };
 
 export interface CompareOptions extends Arrangement {
   /**
-   * Settings that are being compared: `strong`, `epochs`, `kd.temperature`, … Rows that differ in anything else are flagged. The
+   * Settings that are being compared: `augment`, `epochs`, `temperature`, … Rows that differ in anything else are flagged. The
    * objective unless given: which terms the loss has and how x' is made.
    */
   vary?: readonly string[] | undefined;
@@ -114,7 +115,7 @@ export function compareProject(
   const apart = (setting: string, value: string): string => (vary.includes(setting) ? '' : value);
   const parts = new Map<string, Runs>();
   for (const run of runs) {
-    const key = JSON.stringify([apart('data', run.config.data), apart('model', run.config.model)]);
+    const key = JSON.stringify([apart('data', run.config.data), apart('model', networkOf(run.config))]);
     parts.set(key, [...(parts.get(key) ?? []), run]);
   }
   const { baseline } = options;

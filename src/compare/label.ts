@@ -1,34 +1,15 @@
 /** @file What a student learns from, in a few words, as flags have it: `ce`, `crd+kd`, `kd+cutmix pick kl`. */
-
-type Dict = Record<string, unknown>;
-
-const isDict = (value: unknown): value is Dict => typeof value === 'object' && value !== null && !Array.isArray(value);
-
-/** Names of further losses, however they are written: names, objects with a name, or an object keyed by name. */
-export function methodNames(methods: unknown): string[] {
-  if (typeof methods === 'string') return methods.split('+').filter((name) => name !== '');
-  if (isDict(methods)) return Object.keys(methods);
-  if (!Array.isArray(methods)) return [];
-  return methods.map((entry: unknown) => {
-    if (!isDict(entry)) return String(entry);
-    const name = String(entry.name ?? entry.method ?? entry.loss ?? JSON.stringify(entry));
-    return entry.on === 'both' ? `${name}@both` : name;
-  });
-}
-
-/** Whether the teacher's outputs on x are a term of the loss. */
-export const hasKd = ({ task, kd, methods }: Dict): boolean =>
-  methodNames(methods).includes('kd') || (task === 'distill' && !(isDict(kd) && kd.alpha === 0));
+import type { Dict } from '../config/values.ts';
 
 /** The terms of the loss and the second view; `fields` are a configuration's or a fingerprint's. */
-export function objectiveLabel(fields: Dict): string {
-  const { strong, methods } = fields;
-  const names = methodNames(methods).filter((name) => name !== 'kd' && name !== 'ce');
-  const parts = [...names, ...(hasKd(fields) ? ['kd'] : [])];
+export function objectiveLabel({ method, augment, pick, strongLabels, alpha }: Dict): string {
+  const names = (Array.isArray(method) ? method : []).map(String);
+  const others = names.filter((name) => name !== 'kd');
+  const parts = [...others, ...(names.includes('kd') && alpha !== 0 ? ['kd'] : [])];
   if (parts.length === 0) parts.push('ce');
-  if (!isDict(strong)) return parts.join('+');
-  const pick = isDict(strong.pick) ? ` pick ${String(strong.pick.criterion)}` : '';
-  return `${[...parts, String(strong.scheme)].join('+')}${pick}${strong.labels === 'mixed' ? ' mixed labels' : ''}`;
+  if (augment === undefined) return parts.join('+');
+  const picked = pick === undefined ? '' : ` pick ${String(pick)}`;
+  return `${[...parts, String(augment)].join('+')}${picked}${strongLabels === 'mixed' ? ' mixed labels' : ''}`;
 }
 
 /**

@@ -6,7 +6,6 @@ import { errorMessage, UserError } from '../base/errors.ts';
 import { withFileErrors } from '../base/files.ts';
 import type { Config } from '../config/config.ts';
 import { datasetInfo } from '../data/index.ts';
-import { kdDefaults } from '../distill/objective.ts';
 import { criteria } from '../distill/pick/index.ts';
 import { epochForwards, type Forwards } from '../run/passes.ts';
 import { RunFolder } from '../run/run-folder.ts';
@@ -38,7 +37,6 @@ const recordSchema = z.object({
   config: z.looseObject({
     task: z.enum(['train', 'distill']),
     data: z.string(),
-    model: z.string(),
     seed: whole,
     epochs: whole.min(1),
     batchSize: whole.min(1),
@@ -46,14 +44,11 @@ const recordSchema = z.object({
     evaluateEvery: whole.min(1).default(1),
     limitTrain: whole.optional(),
     device: z.string().default('cpu'),
-    kd: z.looseObject({}).optional(),
-    methods: z.array(z.looseObject({ name: z.string() })).optional(),
-    strong: z
-      .looseObject({
-        scheme: z.string(),
-        pick: z.looseObject({ criterion: z.enum(criteria), factor: z.number(), keep: z.number() }).optional(),
-      })
-      .optional(),
+    model: z.string().optional(),
+    student: z.string().optional(),
+    method: z.array(z.string()).optional(),
+    augment: z.string().optional(),
+    pick: z.enum(criteria).optional(),
   }),
   fingerprint: z.object({ id: z.string(), fields: z.record(z.string(), z.unknown()) }),
   versions: z.record(z.string(), z.string()),
@@ -125,7 +120,7 @@ function readCurve(run: RunFolder, folder: string): { curve: RecordedEpoch[]; in
   const file = join(folder, 'metrics.jsonl');
   const byEpoch = new Map<number, RecordedEpoch>();
   for (const record of run.epochs()) {
-    const epoch = checked(epochSchema, record, file, 'continue the run with --resume, or leave it out');
+    const epoch = checked(epochSchema, record, file, 'continue the run, or leave it out');
     byEpoch.set(epoch.epoch, epoch);
   }
   const all = [...byEpoch.values()].sort((a, b) => a.epoch - b.epoch);
@@ -159,9 +154,9 @@ const pick = ({ epoch, test }: RecordedEpoch, chosenOn: 'dev' | 'test'): NonNull
 
 /** What an epoch costs where the run did not write it down: with further losses only the run itself could tell. */
 function guess(config: ReadRun['config'], count: number): NonNullable<RecordedRun['forwards']> {
-  const known = (config.methods ?? []).every(({ name }) => name === 'kd');
+  const known = (config.method ?? []).every((name) => name === 'kd');
   const train = known
-    ? epochForwards({ kd: kdDefaults, ...config } as unknown as Config, count)
+    ? epochForwards(config as unknown as Config, count)
     : { teacher: Number.NaN, student: Number.NaN };
   return { train, init: null };
 }
@@ -210,7 +205,7 @@ export function readRun(folder: string): ReadRun {
   const raw = run.readSummary<object>();
   let measured: Omit<ComparedRun, 'folder' | 'seed'>;
   if (raw) {
-    const hint = 'remove it and continue the run with --resume, which writes it again';
+    const hint = 'remove it and continue the run, which writes it again';
     const { top1, top5, loss, best, epochs, ...compute } = checked(
       summarySchema,
       raw,

@@ -2,6 +2,7 @@
 import { quantity } from '../base/quantity.ts';
 import { type Spread, spread } from '../base/spread.ts';
 import type { Welch } from '../base/student-t.ts';
+import { networkOf } from '../config/derive.ts';
 import { objectiveLabel, rowLabels } from './label.ts';
 import type { ComparedRun, ReadRun } from './read.ts';
 import {
@@ -123,9 +124,9 @@ function detail(setting: string, value: unknown): string {
   const shown = show(setting, value);
   if (setting === 'objective') return '';
   if (setting === 'epochs') return quantity(Number(value), 'epoch');
-  if (['model', 'data', 'precision', 'standard'].includes(setting)) return shown;
+  if (['model', 'data', 'precision', 'baseAugment'].includes(setting)) return shown;
   if (setting === 'nesterov') return value === true ? 'nesterov' : 'no nesterov';
-  if (setting === 'kd.temperature') return `T ${shown}`;
+  if (setting === 'temperature') return `T ${shown}`;
   if (setting === 'teacher.model') return `from ${shown}`;
   return `${titleOf(setting)} ${shown}`;
 }
@@ -228,7 +229,7 @@ export function makeRow(
   return {
     label,
     data: first!.config.data,
-    student: first!.config.model,
+    student: networkOf(first!.config),
     fingerprint: first!.fingerprint.id,
     finished,
     epoch,

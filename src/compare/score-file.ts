@@ -83,19 +83,15 @@ export function correlate(
     remarks.set(text, [...(remarks.get(text) ?? []), label]);
   };
   const points = groups.flatMap(({ fields, counted }, row): CorrelationPoint[] => {
-    const { strong, teacher } = fields;
+    const { augment, draw, pick, pickFactor, pickKeep, teacher } = fields;
     const { finished, loss, label } = rows[row]!;
-    if (!isDict(strong) || strong.labels === 'mixed') return [];
-    const pick = isDict(strong.pick) ? strong.pick : null;
+    if (augment === undefined || fields.strongLabels === 'mixed') return [];
     const scheme = score.schemes.find(
       (scored) =>
-        scored.scheme === strong.scheme &&
-        (scored.pick === null
-          ? pick === null
-          : pick !== null &&
-            scored.pick.criterion === pick.criterion &&
-            scored.pick.factor === pick.factor &&
-            scored.pick.keep === pick.keep),
+        scored.scheme === augment &&
+        scored.pick?.criterion === pick &&
+        scored.pick?.factor === pickFactor &&
+        scored.pick?.keep === pickKeep,
     );
     if (!scheme) {
       remark(label, `its augmentation was not scored`);
@@ -111,8 +107,8 @@ export function correlate(
     if (counted[0]!.config.data !== score.data) {
       remark(label, `trained on ${counted[0]!.config.data}, scored on ${score.data}`);
     }
-    if (score.draw && strong.draw !== undefined && strong.draw !== score.draw) {
-      remark(label, `one draw a ${String(strong.draw)}, scored with one a ${score.draw}`);
+    if (score.draw && draw !== undefined && draw !== score.draw) {
+      remark(label, `one draw a ${String(draw)}, scored with one a ${score.draw}`);
     }
     const title = viewTitle({ scheme: scheme.scheme, pick: scheme.pick as never });
     const { tStddev, standardError = null } = scheme;

@@ -3,12 +3,11 @@
  * so a setting that this file does not know is compared like any other.
  */
 import { unknownName } from '../base/suggest.ts';
+import type { Setting, Table } from '../config/row.ts';
+import { settings } from '../config/settings.ts';
+import { type Dict, isDict } from '../config/values.ts';
 import { paperMilestones } from '../nn/schedule.ts';
-import { hasKd, methodNames, objectiveLabel } from './label.ts';
-
-type Dict = Record<string, unknown>;
-
-const isDict = (value: unknown): value is Dict => typeof value === 'object' && value !== null && !Array.isArray(value);
+import { objectiveLabel } from './label.ts';
 
 /** Where a row has no such setting at all: the temperature of a student that has no teacher. */
 export const absent: unique symbol = Symbol('absent');
@@ -20,7 +19,7 @@ export const absent: unique symbol = Symbol('absent');
 export type DifferenceKind = 'compared' | 'unfair' | 'compute' | 'machine' | 'hindsight';
 
 export interface Difference {
-  /** Where it stands in the configuration: `epochs`, `kd.temperature`. */
+  /** As it is called in the configuration: `epochs`, `temperature`. */
   setting: string;
   /** In words. */
   title: string;
@@ -32,40 +31,21 @@ export interface Difference {
 /** One row's settings by path. */
 export type Settings = Map<string, unknown>;
 
-const titles: Record<string, string> = {
+const rows: Table = settings;
+
+/** What is compared beside a run's settings. */
+const titles: Readonly<Record<string, string>> = {
+  ...Object.fromEntries(Object.entries(rows).map(([key, { title }]) => [key, title ?? key])),
   objective: 'objective',
-  task: 'learns from',
-  data: 'dataset',
-  limitTrain: 'training images',
-  limitTest: 'test images',
-  holdout: 'share held out to choose the best epoch',
-  model: 'student',
   modelSha256: "file of the student's network",
-  batchSize: 'batch size',
-  lr: 'learning rate',
-  weightDecay: 'weight decay',
-  standard: 'base augmentation',
-  init: 'weights to start from',
   'teacher.sha256': "teacher's weights",
   'teacher.model': 'teacher',
   'teacher.share': "teachers' weights in the ensemble",
-  ensemble: 'what of the teachers is averaged',
   'teacher.modelSha256': "file of the teacher's network",
-  'kd.temperature': 'temperature',
-  'kd.alpha': 'weight of KD',
-  'kd.gamma': 'weight of the labels',
-  'strong.weight': "weight of the term on x'",
-  'strong.draw': 'draws of the augmentation',
-  'strong.passes': "passes of x and x'",
-  'strong.pick.factor': 'views in a pool',
-  'strong.pick.keep': 'share of a pool kept',
-  'strong.pick.updateStatistics': 'picking moves statistics',
-  methods: 'further losses',
   seeds: 'seeds',
   finished: 'finished',
   thrive: 'version of Thrive',
   libtorch: 'libtorch',
-  evaluateEvery: 'epochs between measurements',
   imagesSeen: 'images seen',
   teacherForwards: 'teacher forwards',
   studentForwards: 'student forwards',
@@ -73,35 +53,39 @@ const titles: Record<string, string> = {
 
 export const titleOf = (setting: string): string => titles[setting] ?? setting;
 
-/** Groups of settings that the objective is made of. */
-const objectiveGroups = ['task', 'kd', 'strong', 'methods', 'studentTaps', 'teacherTaps'];
+const rowOf = (setting: string): Setting | undefined => rows[setting.split('.')[0] ?? ''];
 
-/** Settings that only rows with a teacher, a second view, … have. */
-const conditional = ['kd', 'strong', 'teacher', 'ensemble', 'methods', 'studentTaps', 'teacherTaps'];
+/** Whether a setting is part of the objective. */
+const ofObjective = (setting: string): boolean => rowOf(setting)?.objective === true;
 
-/** Weights of the terms belong to the recipe of a method: only rows with the same methods should have the same. */
-const recipe = ['kd.alpha', 'kd.gamma', 'strong.weight'];
+/** Whether only some rows have a setting: those with a teacher, a second view, … */
+const isConditional = (setting: string): boolean => {
+  const row = rowOf(setting);
+  return row?.task !== undefined || row?.needs !== undefined;
+};
 
 const within = (setting: string, group: string): boolean => setting === group || setting.startsWith(`${group}.`);
-const withinAny = (setting: string, groups: readonly string[]): boolean =>
-  groups.some((group) => within(setting, group));
 
 /** Kinds of settings that count as one: what a schedule holds depends on its kind. */
-const wholes = new Set(['schedule', 'init', 'methods']);
+const wholes = new Set(['schedule', 'init', 'weight', 'methodOption']);
 
 function flatten(value: unknown, path: string, into: Settings): void {
   if (isDict(value) && !wholes.has(path)) {
     for (const [key, item] of Object.entries(value)) flatten(item, path === '' ? key : `${path}.${key}`, into);
-  } else if (value !== undefined && !(value === null && withinAny(path, conditional))) {
+  } else if (value !== undefined && !(value === null && isConditional(path))) {
     into.set(path, value);
   }
 }
 
 /** The paper's milestones are a rule; rows that follow it have the same schedule, whatever their epochs. */
-function scheduleOf(schedule: unknown, epochs: unknown): unknown {
-  if (!isDict(schedule) || schedule.kind !== 'step' || typeof epochs !== 'number' || epochs < 1) return schedule;
-  const rule = JSON.stringify(schedule.milestones) === JSON.stringify(paperMilestones(epochs));
-  return rule ? { ...schedule, milestones: 'in proportion to the epochs' } : schedule;
+function scheduleOf(fields: Dict): Dict {
+  const { milestones, epochs, schedule } = fields;
+  const parts = Object.keys(rows).filter((key) => rows[key]?.group === 'Learning-rate schedule' && key in fields);
+  const { schedule: _kind, ...rest } = Object.fromEntries(parts.map((key) => [key, fields[key]]));
+  const counted = typeof epochs === 'number' && epochs >= 1;
+  const rule =
+    counted && milestones !== undefined && JSON.stringify(milestones) === JSON.stringify(paperMilestones(epochs));
+  return { kind: schedule, ...rest, ...(rule ? { milestones: 'in proportion to the epochs' } : {}) };
 }
 
 /** Several teachers as one: their names, weights and hashes side by side. */
@@ -113,28 +97,24 @@ function severalTeachers(teachers: readonly unknown[]): Dict {
 
 /** The settings in a fingerprint's fields, by path, as they can be compared. */
 export function settingsOf(fields: Dict): Settings {
-  const { schedule, protocol, strong, kd, teacher, ...rest } = fields;
-  const settings: Settings = new Map();
-  const teaches = hasKd(fields);
-  const alpha = isDict(kd) ? kd.alpha : undefined;
+  const { protocol, teacher, ...rest } = fields;
+  const others = Object.entries(rest).filter(([key]) => rows[key]?.group !== 'Learning-rate schedule');
+  const compared: Settings = new Map();
   flatten(
     {
-      ...rest,
-      schedule: scheduleOf(schedule, fields.epochs),
+      ...Object.fromEntries(others),
+      ...(fields.schedule === undefined ? {} : { schedule: scheduleOf(fields) }),
       teacher: Array.isArray(teacher) ? severalTeachers(teacher) : teacher,
-      // What is not used cannot differ: without a KD term there is no temperature, and its weight is the objective's matter.
-      kd: isDict(kd) && !teaches ? { gamma: kd.gamma } : kd,
-      strong: isDict(strong) ? { ...strong, weight: strong.weight ?? alpha } : strong,
       // The protocol follows from the share that is held out, where that is known.
       ...(fields.holdout === undefined ? { protocol } : {}),
     },
     '',
-    settings,
+    compared,
   );
-  settings.set('objective', objectiveLabel(fields));
-  for (const part of ['task', 'strong.scheme', 'strong.pick.criterion', 'strong.labels']) settings.delete(part);
-  if (settings.has('methods')) settings.set('methods', fields.methods);
-  return settings;
+  compared.set('objective', objectiveLabel(fields));
+  // Their names are the objective's.
+  for (const part of ['task', 'augment', 'pick', 'strongLabels', 'method']) compared.delete(part);
+  return compared;
 }
 
 /** Object keys in one order, so that equal settings are equal texts. */
@@ -182,25 +162,32 @@ export function show(setting: string, value: unknown): string {
 /** What is compared, as the person names it, and whether a setting is part of it. */
 export type Compared = (setting: string) => boolean;
 
+/** What names the terms of the objective. */
+const terms: readonly string[] = ['objective', 'task', 'augment', 'pick', 'strongLabels', 'method'];
+
+/** Settings that go with one that is varied: how x' is made with its scheme, weights with the losses. */
+const goesWith = (setting: string, varied: string): boolean =>
+  (varied === 'augment' && rowOf(setting)?.group === 'Second view and picking') ||
+  (varied === 'pick' && setting.startsWith('pick')) ||
+  (varied === 'method' && (setting === 'weight' || setting === 'methodOption'));
+
 /**
- * `vary` names settings or groups of them (`epochs`, `strong`, `kd.temperature`, `objective`). Without it the objective is what
- * is compared: its terms; where those are the same everywhere, their numbers.
+ * `vary` names settings or groups of them (`epochs`, `augment`, `temperature`, `objective`). Without it the objective is what is
+ * compared: its terms; where those are the same everywhere, their numbers.
  */
-export function compared(vary: readonly string[] | undefined, rows: readonly Settings[]): Compared {
+export function compared(vary: readonly string[] | undefined, all: readonly Settings[]): Compared {
   if (!vary) {
-    const terms = new Set(rows.map((row) => row.get('objective'))).size > 1;
-    return (setting) => setting === 'objective' || (!terms && withinAny(setting, objectiveGroups));
+    const several = new Set(all.map((row) => row.get('objective'))).size > 1;
+    return (setting) => setting === 'objective' || (!several && ofObjective(setting));
   }
-  const known = new Set(['objective', 'strong', 'kd', 'teacher', 'methods', 'versions', ...Object.keys(titles)]);
-  for (const row of rows) for (const setting of row.keys()) known.add(setting);
+  const known = new Set(['teacher', 'versions', ...Object.keys(titles)]);
+  for (const row of all) for (const setting of row.keys()) known.add(setting);
   for (const name of vary) if (!known.has(name)) throw unknownName('setting', name, [...known].sort());
-  // The terms are named by the parts they are made of, too.
-  const terms = ['objective', 'task', 'strong', 'methods'];
   return (setting) =>
     setting === 'objective'
       ? vary.some((name) => terms.includes(name))
-      : vary.some((name) => within(setting, name)) ||
-        (vary.includes('objective') && withinAny(setting, objectiveGroups)) ||
+      : vary.some((name) => within(setting, name) || goesWith(setting, name)) ||
+        (vary.includes('objective') && ofObjective(setting)) ||
         (vary.includes('versions') && (setting === 'thrive' || setting === 'libtorch'));
 }
 
@@ -217,33 +204,35 @@ export function valuesOf(setting: string, values: readonly unknown[]): Differenc
   return groups.size > 1 ? [...groups.values()].sort((a, b) => b.rows.length - a.rows.length) : null;
 }
 
-/** Whether rows with the same further losses agree in a weight. */
-function followsRecipe(setting: string, rows: readonly Settings[]): boolean {
-  const byMethods = new Map<string, string>();
-  return rows.every((row) => {
+/** Whether rows with the same losses agree in a setting of their recipe. */
+function followsRecipe(setting: string, all: readonly Settings[]): boolean {
+  const byLosses = new Map<string, string>();
+  return all.every((row) => {
     if (!row.has(setting)) return true;
-    const methods = methodNames(row.get('methods')).sort().join();
+    const losses = canonical(row.get('weight') ?? null) + String(row.has('alpha'));
     const value = canonical(row.get(setting));
-    const before = byMethods.get(methods) ?? value;
-    byMethods.set(methods, value);
+    const before = byLosses.get(losses) ?? value;
+    byLosses.set(losses, value);
     return before === value;
   });
 }
 
 /** Every setting in which rows differ. */
-export function differences(rows: readonly Settings[], isCompared: Compared): Difference[] {
-  const settings = new Set(rows.flatMap((row) => [...row.keys()]));
-  return [...settings].flatMap((setting): Difference[] => {
-    const missing = withinAny(setting, conditional) ? absent : undefined;
+export function differences(all: readonly Settings[], isCompared: Compared): Difference[] {
+  const names = new Set(all.flatMap((row) => [...row.keys()]));
+  return [...names].flatMap((setting): Difference[] => {
+    const missing = isConditional(setting) ? absent : undefined;
     const values = valuesOf(
       setting,
-      rows.map((row) => (row.has(setting) ? row.get(setting) : missing)),
+      all.map((row) => (row.has(setting) ? row.get(setting) : missing)),
     );
     if (!values) return [];
-    if (recipe.includes(setting) && followsRecipe(setting, rows)) return [];
-    // Methods that differ in name are the objective's difference; the same ones with other numbers are not.
-    if (setting === 'methods' && new Set(values.map(({ value }) => methodNames(value).join())).size === values.length)
-      return [];
+    if (rows[setting]?.recipe && followsRecipe(setting, all)) return [];
+    // Losses that differ in name are the objective's difference; the same ones with other numbers are not.
+    if ((setting === 'weight' || setting === 'methodOption') && differInName(values)) return [];
     return [{ setting, title: titleOf(setting), kind: isCompared(setting) ? 'compared' : 'unfair', values }];
   });
 }
+
+const differInName = (values: Difference['values']): boolean =>
+  new Set(values.map(({ value }) => Object.keys(isDict(value) ? value : {}).join())).size === values.length;

@@ -19,7 +19,7 @@ const written = (name: string, text: string): string => {
   writeFileSync(path, text);
   return path;
 };
-const settings = { model: 'resnet8', epochs: 7, schedule: { kind: 'cosine' } };
+const settings = { model: 'resnet8', epochs: 7, schedule: 'cosine' };
 const body = JSON.stringify(settings);
 
 describe('settings come from', () => {

@@ -5,10 +5,12 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type StoredTensor, writeSafetensors } from '../formats/index.ts';
-import { type Config, type ConfigInput, configKeys, resolveConfig } from './config.ts';
+import { type Config, type ConfigInput, resolveConfig } from './config.ts';
 import { fileHash, fingerprint, teacherIdentity } from './fingerprint.ts';
+import type { Table } from './row.ts';
+import { settings } from './settings.ts';
 
-const base: ConfigInput = { data: 'cifar100', model: 'resnet20', teacher: { checkpoint: 't.pth', model: 'resnet56' } };
+const base: ConfigInput = { data: 'cifar100', student: 'resnet20', teacher: 't.pth', teacherModel: 'resnet56' };
 const teacher = { model: 'resnet56', sha256: 'a'.repeat(64) };
 const idOf = (config: ConfigInput): string => fingerprint(resolveConfig(config), teacher).id;
 
@@ -25,13 +27,13 @@ describe('a fingerprint', () => {
     expect(createHash('sha256').update(JSON.stringify(fields)).digest('hex').slice(0, 12)).toBe(id);
   });
 
-  test.each<[string, Partial<ConfigInput>]>([
+  test.each<[string, ConfigInput]>([
     ['the seed', { seed: 7 }],
     ['the data folder', { dataDir: '/elsewhere' }],
     ['threads', { threads: 3 }],
     ['the device', { device: 'cuda:1' }],
-    ['where the teacher lies', { teacher: { checkpoint: '/elsewhere/t.pth', model: 'resnet56' } }],
-    ['a default that is spelt out', { epochs: 240, lr: 0.05, kd: { temperature: 4 }, schedule: { kind: 'step' } }],
+    ['where the teacher lies', { teacher: '/elsewhere/t.pth' }],
+    ['a default that is spelt out', { epochs: 240, lr: 0.05, temperature: 4, schedule: 'step' }],
     ['the spelling of the dataset', { data: 'CIFAR-100' }],
   ])('does not change with %s', (_what, change) => {
     expect(idOf({ ...base, ...change })).toBe(idOf(base));
@@ -53,9 +55,9 @@ describe('a fingerprint', () => {
     expect(fingerprint(JSON.parse(JSON.stringify(config)) as Config, teacher)).toEqual(fingerprint(config, teacher));
   });
 
-  const changes: [string, Partial<ConfigInput>][] = [
+  const changes: [string, ConfigInput][] = [
     ['data', { data: 'cifar10' }],
-    ['model', { model: 'resnet14' }],
+    ['student', { student: 'resnet14' }],
     ['limitTrain', { limitTrain: 1000 }],
     ['limitTest', { limitTest: 1000 }],
     ['holdout', { holdout: 0.1 }],
@@ -65,26 +67,26 @@ describe('a fingerprint', () => {
     ['momentum', { momentum: 0.8 }],
     ['nesterov', { nesterov: true }],
     ['weightDecay', { weightDecay: 1e-4 }],
-    ['the kind of schedule', { schedule: { kind: 'constant' } }],
-    ['milestones', { schedule: { kind: 'step', milestones: [150, 180] } }],
-    ['gamma of the schedule', { schedule: { kind: 'step', gamma: 0.2 } }],
-    ['standard', { standard: 'flip' }],
-    ['kd.gamma', { kd: { gamma: 0.5 } }],
-    ['kd.alpha', { kd: { alpha: 0.5 } }],
-    ['kd.temperature', { kd: { temperature: 2 } }],
-    ['a method', { methods: ['at', 'kd'] }],
-    ['its weight', { methods: [{ name: 'at', weight: 10 }, 'kd'] }],
-    ['its options', { methods: [{ name: 'at', options: { power: 3 } }, 'kd'] }],
+    ['the kind of schedule', { schedule: 'constant' }],
+    ['milestones', { milestones: [150, 180] }],
+    ['gamma of the schedule', { lrDecay: 0.2 }],
+    ['standard', { baseAugment: 'flip' }],
+    ['kd.gamma', { gamma: 0.5 }],
+    ['kd.alpha', { alpha: 0.5 }],
+    ['kd.temperature', { temperature: 2 }],
+    ['a method', { method: ['at', 'kd'] }],
+    ['its weight', { method: 'at+kd', weight: { at: 10 } }],
+    ['its options', { method: 'at+kd', methodOption: { at: { power: 3 } } }],
     ['precision', { precision: 'bf16' }],
-    ['the second view', { strong: { scheme: 'cutmix' } }],
-    ['its augmentation', { strong: { scheme: 'mixup' } }],
-    ['its draw', { strong: { scheme: 'cutmix', draw: 'batch' } }],
-    ['its weight', { strong: { scheme: 'cutmix', weight: 0.5 } }],
-    ['its labels', { strong: { scheme: 'cutmix', labels: 'mixed' } }],
-    ['its passes', { strong: { scheme: 'cutmix', passes: 'joint' } }],
-    ['picking', { strong: { scheme: 'cutmix', pick: { criterion: 'kl' } } }],
-    ['what is picked by', { strong: { scheme: 'cutmix', pick: { criterion: 'random' } } }],
-    ['how many are picked', { strong: { scheme: 'cutmix', pick: { criterion: 'kl', factor: 3, keep: 1 / 3 } } }],
+    ['the second view', { augment: 'cutmix' }],
+    ['its augmentation', { augment: 'mixup' }],
+    ['its draw', { augment: 'cutmix', draw: 'batch' }],
+    ['its weight', { augment: 'cutmix', strongWeight: 0.5 }],
+    ['its labels', { augment: 'cutmix', strongLabels: 'mixed' }],
+    ['its passes', { augment: 'cutmix', passes: 'joint' }],
+    ['picking', { augment: 'cutmix', pick: 'kl' }],
+    ['what is picked by', { augment: 'cutmix', pick: 'random' }],
+    ['how many are picked', { augment: 'cutmix', pick: 'kl', pickFactor: 3, pickKeep: 1 / 3 }],
   ];
   test.each(changes)('changes with %s', (_what, change) => {
     expect(idOf({ ...base, ...change })).not.toBe(idOf(base));
@@ -95,35 +97,35 @@ describe('a fingerprint', () => {
   });
 
   test('plain training has no distillation settings to differ in', () => {
-    const alone = (kd: ConfigInput['kd']): string =>
-      fingerprint(resolveConfig({ data: 'cifar100', model: 'resnet20', kd }), null).id;
-    expect(alone({ temperature: 2 })).toBe(alone({}));
-    expect(alone({})).not.toBe(idOf(base));
+    const { fields } = fingerprint(resolveConfig({ data: 'cifar100', model: 'resnet20' }), null);
+    const table: Table = settings;
+    expect(Object.keys(fields).filter((key) => table[key]?.task === 'distill')).toEqual([]);
   });
 
-  test('every setting either counts or is named here as one that does not', () => {
-    const optional = {
-      limitTrain: 1,
-      limitTest: 1,
-      threads: 1,
-      dataDir: 'x',
-      strong: { scheme: 'cutmix' },
-      teachers: [{ checkpoint: 'a.pth' }, { checkpoint: 'b.pth' }],
-      ensemble: 'logits' as const,
-      methods: ['at', 'kd'],
-      studentTaps: ['layer1'],
-      teacherTaps: ['layer1'],
-      init: fileURLToPath(import.meta.url),
-      resetHead: true,
+  test('every setting counts, or its row says why not', () => {
+    const input: ConfigInput = {
+      ...base,
+      ...{ limitTrain: 1, limitTest: 1, threads: 1, dataDir: 'x', init: fileURLToPath(import.meta.url) },
+      ...{
+        augment: 'cutmix',
+        pick: 'kl',
+        teacher: ['a', 'b'],
+        method: 'at+kd',
+        studentTaps: ['a'],
+        teacherTaps: ['b'],
+      },
     };
-    const { teacher: one, ...several } = base;
-    const config = resolveConfig({ ...several, ...optional });
-    expect([...Object.keys(config), 'teacher'].sort()).toEqual([...configKeys].sort());
-    expect(one).toBeDefined();
-    const { fields } = fingerprint(config, teacher);
-    const machine = ['dataDir', 'device', 'evaluateEvery', 'gradientEvery', 'seed', 'teachers', 'threads', 'resetHead'];
-    expect(fields.init).toMatchObject({ resetHead: true });
-    expect([...Object.keys(fields), ...machine].sort()).toEqual([...Object.keys(config), 'protocol', 'teacher'].sort());
+    const config = resolveConfig(input);
+    const table: Table = settings;
+    const told = Object.keys(fingerprint(config, teacher).fields);
+    const silent = Object.keys(config).filter((key) => table[key]?.scope !== undefined);
+    expect(told.sort()).toEqual(
+      [...Object.keys(config).filter((key) => !silent.includes(key)), 'model', 'init', 'teacher', 'protocol'].sort(),
+    );
+    expect(silent.sort()).toEqual([
+      ...['dataDir', 'device', 'evaluateEvery', 'gradientEvery', 'init', 'resetHead', 'seed', 'student'],
+      ...['teacher', 'teacherModel', 'threads'],
+    ]);
   });
 });
 
@@ -131,7 +133,12 @@ describe('the teacher', () => {
   const tensors = (value: number): Map<string, StoredTensor> =>
     new Map([['w', { dtype: 'float32', shape: [1], data: new Uint8Array(Float32Array.of(value).buffer) }]]);
   const withTeacher = (checkpoint: string, model?: string): Config =>
-    resolveConfig({ data: 'cifar100', model: 'resnet20', teacher: model ? { checkpoint, model } : checkpoint });
+    resolveConfig({
+      data: 'cifar100',
+      student: 'resnet20',
+      teacher: checkpoint,
+      ...(model ? { teacherModel: model } : {}),
+    });
   const printOf = (config: Config): string => fingerprint(config, teacherIdentity(config)).id;
   const network = {
     model: 'resnet56',

@@ -3,12 +3,17 @@ import { createHash } from 'node:crypto';
 import { basename } from 'node:path';
 import { UserError } from '../base/errors.ts';
 import { fileHash } from '../base/file-hash.ts';
+import { toGive } from '../base/speech.ts';
 import { listingHash } from '../data/image-dataset.ts';
 import { imagesAt, isImagePath } from '../data/registry.ts';
 import { findModel, modelFile, modelLabel } from '../networks/model-reference.ts';
 import { isOnnx, onnxModelName } from '../networks/onnx-metadata.ts';
 import { checkpointNetwork } from '../train/checkpoint.ts';
-import type { Config, TeacherSettings } from './config.ts';
+import { networkOf, type TeacherSettings, teachersOf } from './derive.ts';
+import { modernize } from './legacy.ts';
+import type { Table } from './row.ts';
+import { type Config, settings } from './settings.ts';
+import { isDict } from './values.ts';
 
 export { fileHash };
 
@@ -40,9 +45,10 @@ export interface TeacherIdentity {
 export type TeacherIdentities = TeacherIdentity | (TeacherIdentity & { weight: number })[] | null;
 
 /** Who the teacher of a configuration is, or the teachers. Reads their files. */
-export function teacherIdentity({ teacher, teachers }: Pick<Config, 'teacher' | 'teachers'>): TeacherIdentities {
-  if (teachers) return teachers.map((one) => ({ ...identify(one), weight: one.weight ?? 1 }));
-  return teacher ? identify(teacher) : null;
+export function teacherIdentity(config: Config): TeacherIdentities {
+  const all = teachersOf(config);
+  if (all.length > 1) return all.map((one) => ({ ...identify(one), weight: one.weight }));
+  return all[0] ? identify(all[0]) : null;
 }
 
 function identify({ checkpoint, model: named, normalization }: TeacherSettings): TeacherIdentity {
@@ -70,36 +76,29 @@ function startIdentity({ init, resetHead }: Config): { sha256: string; resetHead
 }
 
 /** The same for runs whose numbers may be compared as repetitions of one experiment. */
-export function fingerprint(config: Config, teacher: TeacherIdentities): Fingerprint {
-  // How often something is measured changes nothing about what is trained.
-  const {
-    dataDir: _dir,
-    seed: _seed,
-    device: _device,
-    threads: _threads,
-    teacher: _teacher,
-    teachers: _teachers,
-    gradientEvery: _gradientEvery,
-    init: _init,
-    resetHead: _resetHead,
-    model,
-    kd,
-    evaluateEvery: _every,
-    ...rest
-  } = config;
-  const fields = {
-    ...rest,
+export function fingerprint(config: Config, teacher: TeacherIdentities, table: Table = settings): Fingerprint {
+  const own = Object.entries(config).filter(([key]) => table[key]?.scope === undefined);
+  return printOf({
+    ...Object.fromEntries(own),
     ...dataIdentity(config.data),
-    ...networkIdentity(model),
+    ...networkIdentity(networkOf(config)),
     init: startIdentity(config),
     protocol:
       config.holdout > 0 ? 'last epoch on the test set; best chosen on a dev split' : 'last epoch on the test set',
-    teacher,
-    kd: config.task === 'distill' ? kd : null,
-  };
+    ...(teacher ? { teacher } : {}),
+  });
+}
+
+function printOf(fields: Record<string, unknown>): Fingerprint {
   const ordered = canonical(fields) as Record<string, unknown>;
   const id = createHash('sha256').update(JSON.stringify(ordered)).digest('hex').slice(0, 12);
   return { id, fields: ordered };
+}
+
+/** A recorded fingerprint in today's words: what meant the same before is equal now. */
+export function recordedPrint({ id, fields }: Fingerprint): Fingerprint {
+  const now = isDict(fields) ? modernize(fields, 'fields') : fields;
+  return now === fields ? { id, fields } : printOf(now);
 }
 
 /**
@@ -110,7 +109,7 @@ export function fingerprint(config: Config, teacher: TeacherIdentities): Fingerp
 export function checkSameRun(run: string, saved: Fingerprint, now: Fingerprint): void {
   if (saved.id === now.id) return;
   const differs = (key: string): boolean => JSON.stringify(saved.fields[key]) !== JSON.stringify(now.fields[key]);
-  const files = { modelSha256: 'network', teacher: 'teacher', init: '--init' };
+  const files = { modelSha256: 'network', teacher: 'teacher', init: toGive('init') };
   const changed = Object.entries(files).flatMap(([key, name]) => (differs(key) ? [name] : []));
   throw new UserError(
     changed.length > 0

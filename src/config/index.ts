@@ -4,9 +4,19 @@ export {
   type ConfigInput,
   configKeys,
   defineExperiment,
-  flagOf,
   resolveConfig,
 } from './config.ts';
+export {
+  kdOf,
+  type MethodSettings,
+  methodsOf,
+  networkOf,
+  scheduleOf,
+  type TeacherSettings,
+  teachersOf,
+  type ViewSettings,
+  viewOf,
+} from './derive.ts';
 export {
   type Fingerprint,
   fileHash,
@@ -14,3 +24,5 @@ export {
   type TeacherIdentity,
   teacherIdentity,
 } from './fingerprint.ts';
+export type { Setting } from './row.ts';
+export { settings } from './settings.ts';

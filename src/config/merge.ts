@@ -1,134 +1,96 @@
 /** @file Settings over settings: flags over a file, and this session's over those of a run that is continued. */
-import { resolve } from 'node:path';
+import { resolve as absolute } from 'node:path';
 import { UserError } from '../base/errors.ts';
+import { named } from '../base/speech.ts';
 import { isModelFile } from '../networks/model-reference.ts';
-import { type Config, type ConfigInput, flagOf, resolveConfig, type TeacherSettings } from './config.ts';
+import { type Resolution, resolve } from './config.ts';
+import { foldKd, readMethods } from './method-rows.ts';
+import type { Table } from './row.ts';
+import { type Config, type ConfigInput, settings } from './settings.ts';
+import { checkShape } from './shape.ts';
+import { asList, type Dict, isDict } from './values.ts';
+import * as world from './world.ts';
 
-type Settings = Partial<ConfigInput>;
+const merge = (under: unknown, over: unknown): unknown =>
+  isDict(under) && isDict(over)
+    ? Object.fromEntries(
+        [...new Set([...Object.keys(under), ...Object.keys(over)])].map((key) => [
+          key,
+          over[key] === undefined ? under[key] : merge(under[key], over[key]),
+        ]),
+      )
+    : over;
 
-type Dict = Record<string, unknown>;
-
-const isDict = (value: unknown): value is Dict => typeof value === 'object' && value !== null && !Array.isArray(value);
-
-function merge(under: Dict, over: Dict): Dict {
-  const merged = { ...under };
-  for (const [key, value] of Object.entries(over)) {
-    const below = under[key];
-    // What has another kind has other settings too.
-    const joins = isDict(below) && isDict(value) && (below.kind === value.kind || value.kind === undefined);
-    if (value !== undefined) merged[key] = joins ? merge(below, value) : value;
+/** What belongs to a schedule of another kind, or to other losses or teachers, goes with them. */
+function withoutReplaced(under: Dict, over: Dict, table: Table): Dict {
+  const left = { ...under };
+  if (over.schedule !== undefined && over.schedule !== under.schedule) {
+    for (const [key, { group }] of Object.entries(table)) {
+      if (group === 'Learning-rate schedule') delete left[key];
+    }
   }
-  return merged;
+  if (typeof over.method === 'string' || Array.isArray(over.method)) {
+    const names = new Set(readMethods(over.method).map(({ name }) => world.findLoss(name).name));
+    for (const key of ['weight', 'methodOption']) {
+      if (!isDict(left[key])) continue;
+      left[key] = Object.fromEntries(
+        Object.entries(left[key]).filter(([name]) => names.has(world.findLoss(name).name)),
+      );
+    }
+    if (!names.has('kd')) delete left.alpha;
+  }
+  if (over.teacher !== undefined && asList(over.teacher).length !== asList(under.teacher).length) {
+    for (const key of ['teacherModel', 'teacherWeights', 'ensemble']) delete left[key];
+  }
+  // A weight or option of kd's stands in one of two places; the one that is given anew counts.
+  const folded = foldKd(over, world);
+  const hidden: Dict = foldKd(left, world);
+  for (const key of ['alpha', 'temperature']) if (folded[key] !== undefined) hidden[key] = folded[key];
+  return hidden;
 }
 
-/** A teacher given by its file alone, as the object that says the same. */
-const spelledOut = (settings: Settings): Dict =>
-  typeof settings.teacher === 'string' ? { ...settings, teacher: { checkpoint: settings.teacher } } : { ...settings };
-
-/** kd's weight and temperature may stand with the methods too: not where they are given anew. */
-function withoutKd(methods: readonly unknown[], kd: Settings['kd'] = {}): unknown[] {
-  return methods.map((method) => {
-    if (!isDict(method) || String(method.name).toLowerCase() !== 'kd') return method;
-    const { weight, options, ...rest } = method;
-    const left = isDict(options) ? { ...options } : options;
-    if (isDict(left) && kd.temperature !== undefined) delete left.temperature;
-    return {
-      ...rest,
-      ...(weight === undefined || kd.alpha !== undefined ? {} : { weight }),
-      ...(left === undefined ? {} : { options: left }),
-    };
-  });
+/** `over` wins, setting by setting; weights and options of losses one by one. */
+export function mergeSettings(under: ConfigInput, over: ConfigInput, table: Table = settings): ConfigInput {
+  return merge(withoutReplaced(under, over, table), foldKd(over, world)) as ConfigInput;
 }
 
-/**
- * `over` wins, setting by setting and on every level: a temperature leaves the weights beside it alone. A schedule of another
- * kind replaces the whole schedule.
- */
-export function mergeSettings(under: Settings, over: Settings): Settings {
-  const below = spelledOut(under);
-  // One teacher replaces several, and several one.
-  if (over.teachers) delete below.teacher;
-  if (over.teacher) {
-    delete below.teachers;
-    delete below.ensemble;
-  }
-  if (Array.isArray(below.methods) && !over.methods) below.methods = withoutKd(below.methods, over.kd);
-  return merge(below, spelledOut(over)) as Settings;
-}
-
-/**
- * Settings that may change between a run and its continuation: they are about the machine, not the experiment. A file may have
- * moved; whether it is still the same is for its hash to say.
- */
-const machineSettings: ReadonlySet<string> = new Set([
-  'dataDir',
-  'threads',
-  'device',
-  'evaluateEvery',
-  'gradientEvery',
-  'teacher.checkpoint',
-  'teachers.checkpoint',
-  'init',
-]);
-
-/** A setting's name, whichever of several it is about. */
-const settingOf = (path: readonly string[]): string => path.filter((key) => !/^\d+$/.test(key)).join('.');
-
-const movedFile = (path: readonly string[], ...values: unknown[]): boolean =>
-  ['model', 'teacher.model', 'teachers.model'].includes(settingOf(path)) &&
-  values.every((value) => typeof value === 'string' && isModelFile(value));
-
-/** Paths of the settings in which two configurations differ. */
-function differences(a: unknown, b: unknown, path: readonly string[] = []): string[][] {
-  if (isDict(a) && isDict(b)) {
-    // Schedules of two kinds differ in their kind; what else they hold cannot be compared.
-    if (a.kind !== b.kind) return [[...path, 'kind']];
-    const keys = [...new Set([...Object.keys(a), ...Object.keys(b)])];
-    return keys.flatMap((key) => differences(a[key], b[key], [...path, key]));
-  }
-  if (Array.isArray(a) && Array.isArray(b) && a.length === b.length && a.every(isDict)) {
-    return a.flatMap((item, i) => differences(item, b[i], [...path, String(i)]));
-  }
-  return JSON.stringify(a) === JSON.stringify(b) ? [] : [[...path]];
-}
-
-const at = (value: unknown, path: readonly string[]): unknown =>
-  path.reduce<unknown>((holder, key) => (holder as Dict | undefined)?.[key], value);
+const isMoved = ({ path }: Table[string], ...values: unknown[]): boolean =>
+  path === 'file' || (path === 'network' && values.flatMap(asList).every((value) => isModelFile(String(value))));
 
 /**
  * The configuration of a run that is continued with this session's settings.
  *
- * @throws UserError for a setting that contradicts the run, naming its flag and both values
+ * @throws UserError for a setting that contradicts the run, naming it and both values
  */
-export function continueConfig(saved: Config, settings: Settings): Config {
-  const now = resolveConfig(mergeSettings(saved, settings));
-  for (const path of differences(saved, now)) {
-    if (machineSettings.has(settingOf(path))) continue;
-    if (movedFile(path, at(saved, path), at(now, path))) continue;
-    const [has, had] = [now, saved].map((config) => JSON.stringify(at(config, path)));
-    const from = had === undefined ? 'the run to resume, which has none' : `the ${had} of the run to resume`;
-    throw new UserError(`${flagOf(path, saved.task) ?? path.join('.')} ${has ?? 'missing'} differs from ${from}`, {
-      hint: 'leave it out to continue, or start a new run with another --out',
-    });
+export function continueConfig(saved: Config, given: ConfigInput, table: Table = settings): Resolution {
+  const before: Dict = { ...saved };
+  const now = { ...before };
+  for (const [key, value] of Object.entries(foldKd(checkShape(given, table), world))) {
+    const row = table[key];
+    if (!row) continue;
+    const whole = isDict(value) && isDict(before[key]) ? merge(before[key], value) : value;
+    const settled = row.settle ? row.settle(whole as never, before, world) : whole;
+    const [has, had] = [settled, before[key]].map((item) => JSON.stringify(item));
+    if (has !== had && row.scope !== 'machine' && !isMoved(row, settled, before[key])) {
+      const from = had === undefined ? 'the run to resume, which has none' : `the ${had} of the run to resume`;
+      throw new UserError(`${named(key)} ${has} differs from ${from}`, {
+        hint: 'leave it out to continue, or start a new run in another folder',
+      });
+    }
+    now[key] = settled;
   }
-  return now;
+  return resolve(now, table);
 }
 
 /** A configuration that means the same in any working folder. */
-export function withAbsolutePaths(config: Config): Config {
-  const { dataDir, teacher, teachers, model, init } = config;
-  const network = (reference: string): string => (isModelFile(reference) ? resolve(reference) : reference);
-  const absolute = <T extends TeacherSettings>(one: T): T => ({
-    ...one,
-    checkpoint: resolve(one.checkpoint),
-    ...(one.model ? { model: network(one.model) } : {}),
-  });
-  return {
-    ...config,
-    model: network(model),
-    ...(dataDir ? { dataDir: resolve(dataDir) } : {}),
-    ...(init ? { init: resolve(init) } : {}),
-    ...(teacher ? { teacher: absolute(teacher) } : {}),
-    ...(teachers ? { teachers: teachers.map(absolute) } : {}),
+export function withAbsolutePaths<T extends object>(config: T, table: Table = settings): T {
+  const whole = (path: 'file' | 'network', value: unknown): unknown => {
+    if (Array.isArray(value)) return value.map((one) => whole(path, one));
+    return typeof value === 'string' && (path === 'file' || isModelFile(value)) ? absolute(value) : value;
   };
+  const entries = Object.entries(config).map(([key, value]) => {
+    const path = table[key]?.path;
+    return [key, path ? whole(path, value) : value];
+  });
+  return Object.fromEntries(entries) as T;
 }

@@ -1,17 +1,18 @@
 import { UserError } from '../base/errors.ts';
 import { partLabel } from '../base/registry.ts';
+import { named } from '../base/speech.ts';
 import { type ImageSet, limitPerClass } from './image-set.ts';
 import { datasetInfo, loadDataset } from './registry.ts';
 
-/** One split of a dataset, limited as asked. `flag` is what the limit is called, for the error. */
+/** One split of a dataset, limited as asked; `setting` says how much of it. */
 export async function loadSplit(
   config: { data: string; dataDir?: string | undefined },
   split: 'train' | 'test',
   limit?: number,
-  flag = `--limit-${split}`,
+  setting = split === 'train' ? 'limitTrain' : 'limitTest',
 ): Promise<ImageSet> {
   const tooMany = (count: number): UserError =>
-    new UserError(`${flag} ${limit}: ${partLabel(config.data)} has ${count} ${split} images`);
+    new UserError(`${named(setting)} ${limit}: ${partLabel(config.data)} has ${count} ${split} images`);
   const { count, generated } = datasetInfo(config.data);
   const dir = config.dataDir ? { dir: config.dataDir } : {};
   if (limit !== undefined && generated && count) {

@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { UserError } from '../base/errors.ts';
+import { toGive } from '../base/speech.ts';
 
 /** The folders in which datasets are looked for: the one given, or THRIVE_DATA and then ./data. */
 export function dataRoots(dir?: string): string[] {
@@ -46,7 +47,9 @@ export function locate(where: Whereabouts, dir: string | undefined, files: reado
   if (found !== undefined) return found;
   throw new UserError(
     `cannot find ${where.title}: no ${files[0]![0]} in ${looked.map((folder) => resolve(folder)).join(', ')}`,
-    { hint: `run 'thrive data get ${where.name}', or name the folder that holds it with --data-dir or THRIVE_DATA` },
+    {
+      hint: `run 'thrive data get ${where.name}', or name the folder that holds it with ${toGive('dataDir')} or THRIVE_DATA`,
+    },
   );
 }
 

@@ -17,6 +17,7 @@ import { pipeline } from 'node:stream/promises';
 import { createGunzip } from 'node:zlib';
 import { errorCode, UserError } from '../base/errors.ts';
 import { fileError, withFileErrors, writeFully } from '../base/files.ts';
+import { toGive } from '../base/speech.ts';
 
 /** The MD5 of a file, in hexadecimal. */
 export async function md5(path: string): Promise<string> {
@@ -131,7 +132,7 @@ function onDisk<T>(part: string, action: () => T): T {
     return action();
   } catch (error) {
     const { message } = fileError('write', part, error);
-    const hint = errorCode(error) === 'ENOSPC' ? 'free some space' : 'choose another folder with --data-dir';
+    const hint = errorCode(error) === 'ENOSPC' ? 'free some space' : `choose another folder: ${toGive('dataDir')}`;
     throw new UserError(message, { hint: `${hint} and run it again; what arrived is kept`, cause: error });
   }
 }

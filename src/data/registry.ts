@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { UserError } from '../base/errors.ts';
 import { Registry } from '../base/registry.ts';
+import { toGive } from '../base/speech.ts';
 import type { DatasetInfo, LoadOptions } from './dataset.ts';
 import { cifar10 } from './datasets/cifar10.ts';
 import { cifar100 } from './datasets/cifar100.ts';
@@ -61,7 +62,7 @@ export async function loadDataset(name: string, options: LoadOptions): Promise<I
     throw new UserError(
       `${info.title} is read from files: a count or a seed means something for generated images only`,
       {
-        hint: 'use --limit-train and --limit-test to take a part of it',
+        hint: `use ${toGive('limitTrain')} and ${toGive('limitTest')} to take a part of it`,
       },
     );
   }

@@ -1,4 +1,5 @@
 import { UserError } from '../base/errors.ts';
+import { toGive } from '../base/speech.ts';
 import { type TensorSet, toTensorSet } from '../data/batches.ts';
 import { loadSplit, normalizationOf } from '../data/index.ts';
 import { type Precision, withPrecision } from '../nn/precision.ts';
@@ -57,7 +58,7 @@ export async function evaluateCheckpoint(
   if (options.model) checkModel(options.model);
   const data = options.data ?? checkpointNetwork(path)?.data;
   if (!data) {
-    throw new UserError(`${path} does not say which data it was trained on`, { hint: 'name it with --data' });
+    throw new UserError(`${path} does not say which data it was trained on`, { hint: `give ${toGive('data')}` });
   }
   const info = await openDataset(data);
   const device = checkDevice(options.device ?? 'cpu');
@@ -66,7 +67,7 @@ export async function evaluateCheckpoint(
     ...(options.model ? { model: options.model } : {}),
     classes: info.classes,
     imageSize: info.size,
-    modelFlag: '--model',
+    modelSetting: 'model',
     key: options.key,
     data: info,
   });
@@ -84,7 +85,7 @@ export async function evaluateCheckpoint(
     for (const note of notes) options.onNote?.(note);
     setNumThreads(threads);
     const source = { data, ...(options.dataDir ? { dataDir: options.dataDir } : {}) };
-    set = toTensorSet(await loadSplit(source, split, options.limitTest, '--limit-test'), device);
+    set = toTensorSet(await loadSplit(source, split, options.limitTest, 'limitTest'), device);
     network.eval().to({ device, ...(channelsLast ? { memoryFormat: 'channelsLast' as const } : {}) });
     const measured = await evaluate((images) => withPrecision(precision, device, () => network.forward(images)), set, {
       normalization: chosen.normalization,

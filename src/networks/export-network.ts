@@ -2,6 +2,7 @@
 import { statSync } from 'node:fs';
 import { extname } from 'node:path';
 import { UserError } from '../base/errors.ts';
+import { named as spoken, toGive } from '../base/speech.ts';
 import { unknownName } from '../base/suggest.ts';
 import { readTensors, writePth, writeSafetensors } from '../formats/index.ts';
 import { openDataset } from '../parts/index.ts';
@@ -59,20 +60,22 @@ function targetOf(checkpoint: string, { format, out }: ExportOptions): { format:
     const file =
       out ?? checkpoint.slice(0, -extname(checkpoint).length || undefined) + exporters[format]!.extensions[0]!;
     if (out === undefined && file === checkpoint) {
-      throw new UserError(`${checkpoint} would be written over`, { hint: 'name the file to write with --out' });
+      throw new UserError(`${checkpoint} would be written over`, {
+        hint: `name the file to write with ${toGive('out')}`,
+      });
     }
     return { format, out: file };
   }
   if (out === undefined) {
     throw new UserError('nothing says which file to write', {
-      hint: `give --out FILE, or --format ${exportFormats.join(', --format ')}`,
+      hint: `give ${toGive('out', 'FILE')}, or ${toGive('format')}: ${exportFormats.join(', ')}`,
     });
   }
   const ending = extname(out).toLowerCase();
   const found = exportFormats.find((name) => exporters[name]!.extensions.includes(ending));
   if (!found) {
     throw new UserError(`the name ${out} does not say which format to write`, {
-      hint: `give --format ${exportFormats.join(', --format ')}`,
+      hint: `give ${toGive('format')}: ${exportFormats.join(', ')}`,
     });
   }
   return { format: found, out };
@@ -89,10 +92,10 @@ function targetOf(checkpoint: string, { format, out }: ExportOptions): { format:
 export async function exportCheckpoint(path: string, options: ExportOptions): Promise<Exported> {
   const { format, out } = targetOf(path, options);
   if (options.normalize && format !== 'onnx') {
-    throw new UserError(`--normalize is for an .onnx file; ${format} holds weights alone`);
+    throw new UserError(`${spoken('normalize')} is for an .onnx file; ${format} holds weights alone`);
   }
   if (options.key !== undefined && format !== 'pth') {
-    throw new UserError(`--key is for a .pth file; ${format} has no place for it`);
+    throw new UserError(`${spoken('key')} is for a .pth file; ${format} has no place for it`);
   }
   // Not every format needs them; a name that is wrong is wrong for all.
   if (options.model) checkModel(options.model);
@@ -109,14 +112,14 @@ export async function exportCheckpoint(path: string, options: ExportOptions): Pr
       const data = named ?? (info && { classes: info.classes, size: info.imageSize });
       if (!data) {
         throw new UserError(`${path} does not say how many classes and which size of image its network is for`, {
-          hint: 'name the dataset with --data, or bring the file in with thrive import first',
+          hint: `name the dataset with ${toGive('data')}, or bring the file in with thrive import first`,
         });
       }
       return loadNetwork(path, {
         ...(options.model ? { model: options.model } : {}),
         classes: data.classes,
         imageSize: data.size,
-        modelFlag: '--model',
+        modelSetting: 'model',
       });
     },
   };

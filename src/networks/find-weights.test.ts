@@ -86,7 +86,12 @@ describe('a wrapper’s names', () => {
     else writeSafetensors(path, wrapped, {});
     const out = join(folder, `out-${format}.safetensors`);
     expect(await importWeights(path, { data: 'cifar10', out })).toMatchObject({ model: 'resnet8' });
-    const { network, notes } = await loadNetwork(path, { model: 'resnet8', classes: 10, imageSize: 32, modelFlag: '' });
+    const { network, notes } = await loadNetwork(path, {
+      model: 'resnet8',
+      classes: 10,
+      imageSize: 32,
+      modelSetting: 'model',
+    });
     expect(notes.join()).toMatch(/'_orig_mod\.module\.' was taken off/);
     for (const [name, { data }] of toStored(network.stateDict())) {
       expect(Buffer.compare(data, student.get(name)!.data), name).toBe(0);

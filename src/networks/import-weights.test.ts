@@ -77,7 +77,7 @@ describe('a PyTorch file becomes a checkpoint that says what it is', () => {
     const out = file('own.safetensors');
     await importWeights(file('resnet8.pth'), { model: net, data: 'cifar10', out });
     expect(checkpointNetwork(out)).toMatchObject({ model: 'net.mjs', modelFile: { path: net } });
-    const { network, notes } = await loadNetwork(out, { classes: 10, imageSize: 32, modelFlag: '--model' });
+    const { network, notes } = await loadNetwork(out, { classes: 10, imageSize: 32, modelSetting: 'model' });
     same(weights, toStored(network.stateDict()));
     expect(notes).toEqual([]);
     network.dispose();
@@ -85,11 +85,11 @@ describe('a PyTorch file becomes a checkpoint that says what it is', () => {
       net,
       `${`import { createEmptyModel } from 'thrive/models';\nexport default (o) => createEmptyModel('resnet8', o);`} // edited`,
     );
-    const again = await loadNetwork(out, { classes: 10, imageSize: 32, modelFlag: '--model' });
+    const again = await loadNetwork(out, { classes: 10, imageSize: 32, modelSetting: 'model' });
     expect(again.notes.join()).toMatch(/net\.mjs is not as it was when .*own\.safetensors was trained/);
     again.network.dispose();
     rmSync(net);
-    expect(await refusal(() => loadNetwork(out, { classes: 10, imageSize: 32, modelFlag: '--model' }))).toMatch(
+    expect(await refusal(() => loadNetwork(out, { classes: 10, imageSize: 32, modelSetting: 'model' }))).toMatch(
       /is of a network made by net\.mjs, which is not there any more\nlooked for /,
     );
   });

@@ -1,6 +1,7 @@
 import { statSync } from 'node:fs';
 import { extname } from 'node:path';
 import { UserError } from '../base/errors.ts';
+import { named, toGive } from '../base/speech.ts';
 import { normalizationOf } from '../data/index.ts';
 import { readTensors } from '../formats/index.ts';
 import { datasetReference, openDataset } from '../parts/index.ts';
@@ -52,12 +53,14 @@ export interface Imported {
 export async function importWeights(path: string, options: ImportOptions): Promise<Imported> {
   const { out, resetHead = false, seed = 0 } = options;
   if (extname(out) !== '.safetensors') {
-    throw new UserError(`--out ${out}: a checkpoint is a .safetensors file`, {
+    throw new UserError(`${named('out')} ${out}: a checkpoint is a .safetensors file`, {
       hint: 'thrive export writes other formats',
     });
   }
   if (options.seed !== undefined && !resetHead) {
-    throw new UserError(`--seed ${seed}: nothing is drawn`, { hint: 'it is for a new classifier: --reset-head' });
+    throw new UserError(`${named('seed')} ${seed}: nothing is drawn`, {
+      hint: `it is for a new classifier: ${toGive('resetHead')}`,
+    });
   }
   if (options.model) checkModel(options.model);
   const info = await openDataset(options.data);
@@ -72,11 +75,11 @@ export async function importWeights(path: string, options: ImportOptions): Promi
     model,
     classes: info.classes,
     imageSize: info.size,
-    modelFlag: '--model',
+    modelSetting: 'model',
     key: options.key,
     ...(resetHead ? { resetHead: { seed } } : {}),
     data: info,
-    classesHint: 'choose the dataset it was trained on, or load all but the classifier with --reset-head',
+    classesHint: `choose the dataset it was trained on, or load all but the classifier with ${toGive('resetHead')}`,
   });
   using owned = network;
   const file = modelFile(model);

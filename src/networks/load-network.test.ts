@@ -25,7 +25,7 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 const file = (name: string): string => join(folder, name);
 const load = (path: string, options: Partial<LoadNetworkOptions> = {}): ReturnType<typeof loadNetwork> =>
-  loadNetwork(path, { classes: 10, imageSize: 32, modelFlag: '--model', ...options });
+  loadNetwork(path, { classes: 10, imageSize: 32, modelSetting: 'model', ...options });
 const info = {
   model: 'resnet8',
   classes: 10,
@@ -125,7 +125,7 @@ describe('weights are found', () => {
 describe('refused', () => {
   test('a file that does not say its architecture', async () => {
     writePth(file('bare.pth'), weights);
-    expect(await refusal(file('bare.pth'), { modelFlag: '--teacher-model' })).toMatch(
+    expect(await refusal(file('bare.pth'), { modelSetting: 'teacherModel' })).toMatch(
       /bare\.pth does not say which architecture.*\nby their names and shapes they are those of a resnet8 with 10 classes: --teacher-model resnet8$/,
     );
     writePth(file('less.pth'), new Map([...weights].slice(1)));

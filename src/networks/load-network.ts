@@ -1,4 +1,5 @@
 import { UserError } from '../base/errors.ts';
+import { toGive } from '../base/speech.ts';
 import { type FileTensors, readTensors, type StoredTensors } from '../formats/index.ts';
 import { type ImageModel, modelNames } from '../models/index.ts';
 import { tidy } from '../torch/index.ts';
@@ -18,8 +19,8 @@ export interface LoadNetworkOptions {
   /** Classes of the data it will be used on. */
   classes: number;
   imageSize: number;
-  /** The flag that names the architecture, for the error that asks for it. */
-  modelFlag: string;
+  /** The setting that names the architecture, for the error that asks for it. */
+  modelSetting: string;
   /** Paths of the modules that are the feature taps, instead of the network's own taps. */
   taps?: readonly string[] | undefined;
   /** Load all but the last linear layer, which is drawn from this seed: for weights of other classes. */
@@ -64,20 +65,20 @@ function referenceOf(
   info: NetworkInfo | null,
   file: FileTensors,
 ): { reference: string; changed: boolean } {
-  const { model, modelFlag } = options;
+  const { model, modelSetting } = options;
   if (model) return { reference: model, changed: false };
   if (!info) {
     const guess = guessModel(findIn(path, file, knownNetworks(), options)?.tensors ?? file.usual().tensors);
     throw new UserError(`${path} does not say which architecture its weights are for`, {
       hint: guess
-        ? `${guessText(guess)}: ${modelFlag} ${guess.model}`
-        : `name it with ${modelFlag}; known: ${modelNames.join(', ')}`,
+        ? `${guessText(guess)}: ${toGive(modelSetting, guess.model)}`
+        : `name it with ${toGive(modelSetting)}; known: ${modelNames.join(', ')}`,
     });
   }
   const found = findModel(info, path);
   if (!info.modelFile && !modelNames.includes(info.model)) {
     throw new UserError(`${path} says that its weights are for '${info.model}', which is not known here`, {
-      hint: `name the architecture with ${modelFlag}; known: ${modelNames.join(', ')}`,
+      hint: `name the architecture with ${toGive(modelSetting)}; known: ${modelNames.join(', ')}`,
     });
   }
   return found;

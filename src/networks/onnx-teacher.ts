@@ -1,5 +1,6 @@
 /** @file A teacher from an .onnx file, as a run needs it. */
 import { UserError } from '../base/errors.ts';
+import { named } from '../base/speech.ts';
 import type { DatasetInfo } from '../data/index.ts';
 import { normalizationOf } from '../data/index.ts';
 import { OnnxTeacher, pixelNormalization } from '../distill/onnx-teacher.ts';
@@ -31,7 +32,7 @@ export async function openOnnxTeacher(
   { data, normalization: setting, threads, model, batchSizes }: OnnxTeacherSettings,
 ): Promise<{ teacher: OnnxTeacher; name: string; notes: string[] }> {
   if (model !== undefined) {
-    throw new UserError(`${path} holds its network itself: leave --teacher-model ${model} out`);
+    throw new UserError(`${path} holds its network itself: leave ${named('teacherModel')} ${model} out`);
   }
   const info = readOnnxInfo(path);
   const facts = imageMetadata(info, path);

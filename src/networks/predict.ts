@@ -71,7 +71,7 @@ async function openCheckpoint(path: string, { data, model, onNote }: PredictOpti
     model,
     classes: given?.classes ?? known!.classes,
     imageSize: given?.size ?? known!.imageSize,
-    modelFlag: '--model',
+    modelSetting: 'model',
   });
   for (const note of loaded.notes) onNote?.(note);
   const network = loaded.network.eval();

@@ -1,5 +1,6 @@
 /** @file Which architecture a file of weights is for, by its tensors' names and shapes. */
 import { UserError } from '../base/errors.ts';
+import { toGive } from '../base/speech.ts';
 import type { StoredTensors } from '../formats/index.ts';
 import { createEmptyModel, modelNames } from '../models/index.ts';
 import { describeReport, type LoadReport } from '../nn/index.ts';
@@ -78,16 +79,16 @@ export function guessModel(tensors: StoredTensors): Recognized | null {
  * The architecture whose state dict has these names and shapes, whatever the number of classes.
  *
  * @param path how messages call the file
- * @param flag the flag that names an architecture, for the error
+ * @param setting the setting that names an architecture, for the error
  * @throws UserError if none fits, naming the nearest and what keeps it from fitting, or if several do
  */
-export function recognizeModel(tensors: StoredTensors, path: string, flag: string): Recognized {
+export function recognizeModel(tensors: StoredTensors, path: string, setting: string): Recognized {
   const all = compareAll(tensors);
   const fitting = all.filter(({ report }) => size(report) === 0);
   const [found] = fitting;
   if (fitting.length > 1) {
     throw new UserError(`the weights in ${path} fit ${fitting.map(({ model }) => model).join(' and ')}`, {
-      hint: `say which with ${flag}`,
+      hint: `say which with ${toGive(setting)}`,
     });
   }
   if (found) return { model: found.model, classes: found.classes! };
@@ -99,6 +100,6 @@ export function recognizeModel(tensors: StoredTensors, path: string, flag: strin
     alike
       ? `no architecture here has the weights in ${path}; the nearest is ${nearest.model}, but\n${describeReport(nearest.report)}`
       : `no architecture here has the weights in ${path} (${[...tensors.keys()].slice(0, 4).join(', ')}, …)`,
-    { hint: `for a network of your own, export it from a file and name that: ${flag} ./my-net.ts` },
+    { hint: `for a network of your own, export it from a file and name that: ${toGive(setting, './my-net.ts')}` },
   );
 }

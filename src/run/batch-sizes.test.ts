@@ -12,8 +12,7 @@ test('a full batch, the last one, and both of the evaluation', () => {
 });
 
 test('a pool of views where it picks', () => {
-  const strong = { pick: { factor: 2 } } as never;
-  expect(batchSizesOf({ ...config, strong }, count)).toEqual([64, 16, 128, 32]);
+  expect(batchSizesOf({ ...config, pickFactor: 2 }, count)).toEqual([64, 16, 128, 32]);
 });
 
 test('of data of unknown size, or held out by class, some', () => {

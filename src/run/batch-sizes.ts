@@ -17,15 +17,14 @@ export function batchSizesOf(
     limitTrain,
     limitTest,
     holdout,
-    strong,
-  }: Pick<Config, 'batchSize' | 'limitTrain' | 'limitTest' | 'holdout' | 'strong'>,
+    pickFactor: factor,
+  }: Pick<Config, 'batchSize' | 'limitTrain' | 'limitTest' | 'holdout' | 'pickFactor'>,
   count: Readonly<Record<'train' | 'test', number>> | undefined,
 ): number[] {
   const train = limitTrain ?? count?.train;
   const test = limitTest ?? count?.test;
   const known = train !== undefined && holdout === 0;
   const training = known ? parts(train, batchSize) : [batchSize, 7];
-  const factor = strong?.pick?.factor;
   const pools = factor === undefined ? [] : training.map((size) => size * factor);
   const measuring = test === undefined ? [EVALUATION, 1] : parts(test, EVALUATION);
   return [...new Set([...training, ...pools, ...measuring])].filter((size) => size > 0);

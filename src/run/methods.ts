@@ -1,5 +1,5 @@
 /** @file The losses of a run, made once both networks are there. */
-import type { MethodSettings } from '../config/methods.ts';
+import type { MethodSettings } from '../config/derive.ts';
 import { createLoss, findLoss, type LossContext } from '../distill/losses/index.ts';
 import { Methods } from '../distill/methods.ts';
 import type { TeacherModel } from '../distill/teacher.ts';

@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { fillerFeatures, smallTaps } from '../../test/losses.ts';
 import { schemeByName } from '../augment/index.ts';
 import { type ConfigInput, resolveConfig } from '../config/config.ts';
+import { kdOf, methodsOf, viewOf } from '../config/derive.ts';
 import type { TeacherModel } from '../distill/teacher.ts';
 import type { Features } from '../models/index.ts';
 import { type Tensor, tensor, tidy, zeros } from '../torch/index.ts';
@@ -57,72 +58,64 @@ function counted(make: (teacher: TeacherModel) => Task, stage: 'init' | 'train',
   return count;
 }
 
-const strong = { scheme: 'cutmix' };
-const pick = (criterion: 'kl' | 'teacher-entropy' | 'student-entropy' | 'dissimilarity' | 'random', more = {}) => ({
-  strong: { ...strong, pick: { criterion, ...more } },
-});
-const crd = { name: 'crd', options: { negatives: 4 } };
-const at = { name: 'at', on: 'both' } as const;
-const sp = { name: 'sp', on: 'both' } as const;
+const augment = 'cutmix';
+const pick = (criterion: string, more: ConfigInput = {}): ConfigInput => ({ augment, pick: criterion, ...more });
 
-describe.each<[string, Partial<ConfigInput>]>([
+describe.each<[string, ConfigInput]>([
   ['kd', {}],
-  ['ce alone', { kd: { alpha: 0 } }],
-  ['a second view', { strong }],
-  ['a second view, joined', { strong: { ...strong, passes: 'joint' } }],
-  ['a second view alone', { strong: { ...strong, weight: 1 }, kd: { alpha: 0 } }],
-  ['mixed labels', { strong: { ...strong, labels: 'mixed' } }],
-  ['mixed labels without KL', { strong: { ...strong, labels: 'mixed', weight: 1 }, kd: { alpha: 0 } }],
-  ['mixed labels, a loss on both', { strong: { ...strong, labels: 'mixed' }, methods: [at, 'kd'] }],
+  ['a second view', { augment }],
+  ['a second view, joined', { augment, passes: 'joint' }],
+  ['a second view alone', { augment, strongWeight: 1, alpha: 0 }],
+  ['mixed labels', { augment, strongLabels: 'mixed' }],
+  ['mixed labels without KL', { augment, strongLabels: 'mixed', strongWeight: 1, method: 'ab' }],
+  ['mixed labels, a loss on both', { augment, strongLabels: 'mixed', method: 'at@both+kd' }],
   ['picked by kl', pick('kl')],
-  ['picked by kl, a third of three', pick('kl', { factor: 3, keep: 0.3 })],
+  ['picked by kl, a third of three', pick('kl', { pickFactor: 3, pickKeep: 0.3 })],
   ['picked by teacher-entropy', pick('teacher-entropy')],
-  ['picked by student-entropy', pick('student-entropy', { keep: 0.7 })],
+  ['picked by student-entropy', pick('student-entropy', { pickKeep: 0.7 })],
+  ['picked by dissimilarity, without KL(x)', pick('dissimilarity', { strongWeight: 1, alpha: 0 })],
+  ['picked at random', pick('random', { pickKeep: 0.9 })],
+  ['picked at random, a loss on both', pick('random', { method: 'at@both+kd' })],
   [
-    'picked by dissimilarity, without KL(x)',
-    {
-      strong: { ...strong, weight: 1, pick: { criterion: 'dissimilarity' } },
-      kd: { alpha: 0 },
-    },
+    'picked by kl, losses on both',
+    pick('kl', { method: 'at@both+sp@both+crd+kd', methodOption: { crd: { negatives: 4 } } }),
   ],
-  ['picked at random', pick('random', { keep: 0.9 })],
-  ['picked at random, a loss on both', { ...pick('random'), methods: [at, 'kd'] }],
-  ['picked by kl, losses on both', { ...pick('kl'), methods: [at, sp, crd, 'kd'] }],
-  ['a loss on x', { methods: ['at'] }],
-  ['a loss on logits', { methods: ['dkd'] }],
-  ['a loss on both without KL', { strong, methods: [sp] }],
-  ['ab', { methods: ['ab'] }],
-  ['ab and dkd', { methods: ['ab', 'dkd'] }],
-  ['ab, a second view', { strong: { ...strong, weight: 1 }, methods: ['ab'] }],
-  ['ft', { methods: ['ft', 'kd'] }],
+  ['a loss on x', { method: 'at' }],
+  ['a loss on logits', { method: 'dkd' }],
+  ['a loss on both without KL', { augment, method: 'sp@both' }],
+  ['ab', { method: 'ab' }],
+  ['ab and dkd', { method: 'ab+dkd' }],
+  ['ab, a second view', { augment, strongWeight: 1, method: 'ab' }],
+  ['ft', { method: 'ft+kd' }],
 ])('%s', (_name, more) => {
   test.each([4, 11])('in batches of %i', (batchSize) => {
-    const config = resolveConfig({ data: 'cifar100', model: 'resnet8', teacher: 't', batchSize, ...more });
+    const config = resolveConfig({ data: 'cifar100', student: 'resnet8', teacher: 't', batchSize, ...more });
     const network = { features: (images: Tensor) => outputOf('s', images), eval: () => undefined };
-    const methods = config.methods
-      ? makeMethods(config.methods, {
-          student: { name: 'a', network: network as never },
-          teacher: { name: 'b', network: network as never },
-          classes,
-          imageSize: 8,
-          samples: COUNT,
-          labels: Int32Array.from({ length: COUNT }, (_, i) => i % classes),
-          batchSize,
-          seed: 0,
-        })
-      : null;
-    const view = config.strong && {
-      ...config.strong,
-      scheme: schemeByName(config.strong.scheme),
+    const losses = methodsOf(config);
+    const methods =
+      losses.length > 0
+        ? makeMethods(losses, {
+            student: { name: 'a', network: network as never },
+            teacher: { name: 'b', network: network as never },
+            classes,
+            imageSize: 8,
+            samples: COUNT,
+            labels: Int32Array.from({ length: COUNT }, (_, i) => i % classes),
+            batchSize,
+            seed: 0,
+          })
+        : null;
+    const strong = viewOf(config);
+    const view = strong && {
+      ...strong,
+      scheme: schemeByName(strong.scheme),
       settings: { padding: 1, cutout: 2, policy: 'cifar10' as const },
       normalization: { mean: [0, 0, 0], std: [1, 1, 1] },
       channelsLast: false,
       seed: 0,
-      weight: config.strong.weight ?? config.kd.alpha,
-      pick: config.strong.pick ?? null,
     };
     try {
-      const task = (teacher: TeacherModel): Task => distillation(teacher, config.kd, view ?? null, methods);
+      const task = (teacher: TeacherModel): Task => distillation(teacher, kdOf(config), view, methods);
       methods?.enter('train');
       expect(epochForwards(config, COUNT, methods)).toEqual(counted(task, 'train', batchSize));
       if (!methods?.init) return;

@@ -1,6 +1,7 @@
 /** @file How many images pass through each network: what a run costs, whatever machine it runs on. */
 
 import type { Config } from '../config/config.ts';
+import { kdOf, viewOf } from '../config/derive.ts';
 import type { Methods } from '../distill/methods.ts';
 import { criterionNeeds, pickCount } from '../distill/pick/index.ts';
 import { asksTeacherOnX } from '../train/distillation.ts';
@@ -20,14 +21,14 @@ function keptInEpoch(pick: Parameters<typeof pickCount>[0], batchSize: number, c
  * Images that pass through each network in one of the run's own epochs over `count` images, measuring aside. Several teachers
  * count as one.
  */
-export function epochForwards(
-  { task, strong, kd, batchSize }: Pick<Config, 'task' | 'strong' | 'kd' | 'batchSize'>,
-  count: number,
-  methods: Methods | null = null,
-): Forwards {
+export function epochForwards(config: Config, count: number, methods: Methods | null = null): Forwards {
+  const { task, batchSize } = config;
+  const strong = viewOf(config);
   if (task === 'train') return { teacher: 0, student: count };
   // One pass gives logits and taps; taps before and after the last ReLU of a stage take two.
-  const onX = asksTeacherOnX(kd, strong, methods) ? Math.max(1, methods?.passes('train').teacher.length ?? 0) : 0;
+  const onX = asksTeacherOnX(kdOf(config), strong, methods)
+    ? Math.max(1, methods?.passes('train').teacher.length ?? 0)
+    : 0;
   if (!strong) return { teacher: count * onX, student: count };
   const taps = methods?.passes('train', 'strong').teacher.length ?? 0;
   const { pick } = strong;

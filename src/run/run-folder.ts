@@ -6,8 +6,10 @@ import { appendFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSyn
 import { join } from 'node:path';
 import { UserError } from '../base/errors.ts';
 import { withFileErrors, writeFileAtomic } from '../base/files.ts';
-import type { Config } from '../config/config.ts';
-import type { Fingerprint } from '../config/fingerprint.ts';
+import { toGive } from '../base/speech.ts';
+import type { Config, ConfigInput } from '../config/config.ts';
+import { type Fingerprint, recordedPrint } from '../config/fingerprint.ts';
+import { modernize } from '../config/legacy.ts';
 import { EventWriter } from '../formats/index.ts';
 import type { EpochRecord } from '../train/loop.ts';
 import type { GradientShare } from '../train/step.ts';
@@ -26,7 +28,12 @@ export type MetricsRecord =
   | { type: 'step'; epoch: number; step: number; lr: number; loss: number; terms: Record<string, number> };
 
 export interface RunRecord {
+  /** Every setting that has an effect, as resolved. */
   config: Config;
+  /** What of it was written; the rest followed from that. */
+  written?: ConfigInput;
+  /** The command line as it was typed, where there was one. */
+  commandLine?: readonly string[];
   fingerprint: Fingerprint;
   versions: Record<string, string>;
   created: string;
@@ -70,7 +77,7 @@ export class RunFolder {
     const run = new RunFolder(path);
     if (existsSync(run.#config)) {
       throw new UserError(`${path} already holds a run`, {
-        hint: `continue it with --resume ${path}, or choose another --out`,
+        hint: `continue it with ${toGive('resume', path)}, or choose another ${toGive('out')}`,
       });
     }
     withFileErrors('write to', path, () => {
@@ -78,7 +85,7 @@ export class RunFolder {
       const left = readdirSync(path).find((name) => ofRun.test(name));
       if (left) {
         throw new UserError(`${path} holds what is left of a run (${left}), but no config.json to continue it with`, {
-          hint: 'remove its files, or choose another --out',
+          hint: `remove its files, or choose another ${toGive('out')}`,
         });
       }
       const probe = join(path, `.probe-${process.pid}`);
@@ -106,12 +113,14 @@ export class RunFolder {
         hint: 'give the folder that an earlier run printed',
       });
     }
-    const record = readJson<RunRecord>(run.#config, 'start the run anew in another --out');
+    const record = readJson<RunRecord>(run.#config, `start the run anew in another ${toGive('out')}`);
     for (const key of ['config', 'fingerprint', 'versions'] as const) {
       if (typeof record[key] === 'object' && record[key] !== null) continue;
       throw new UserError(`${run.#config} is not a run's: it has no ${key}`);
     }
-    return { run, record };
+    // A record of before, in today's words.
+    const config = modernize({ ...record.config }) as unknown as Config;
+    return { run, record: { ...record, config, fingerprint: recordedPrint(record.fingerprint) } };
   }
 
   writeRecord(record: RunRecord): void {

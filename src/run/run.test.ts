@@ -252,7 +252,7 @@ describe('what is wrong is found before anything is written', () => {
   test('a teacher for other classes', async () => {
     const out = fresh();
     const running = runExperiment(
-      { ...shared, data: 'cifar100', teacher: { checkpoint: teacher.checkpoint, model: 'resnet8' } },
+      { ...shared, data: 'cifar100', teacher: teacher.checkpoint, teacherModel: 'resnet8' },
       { out },
     );
     await expect(running).rejects.toThrow(/was trained for 10 classes, the data has 100/);

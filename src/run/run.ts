@@ -4,7 +4,8 @@ import { schemeByName, schemeSettings, standardOptions } from '../augment/index.
 import { checkMixing } from '../augment/mixing.ts';
 import { UserError } from '../base/errors.ts';
 import { packageVersion } from '../base/version.ts';
-import { type Config, type ConfigInput, resolveConfig } from '../config/config.ts';
+import { type Config, type ConfigInput, type Resolution, resolve } from '../config/config.ts';
+import { kdOf, methodsOf, networkOf, scheduleOf, teachersOf, viewOf } from '../config/derive.ts';
 import { checkSameRun, type Fingerprint, fingerprint, teacherIdentity } from '../config/fingerprint.ts';
 import { continueConfig, withAbsolutePaths } from '../config/merge.ts';
 import { batchCount, type TensorSet } from '../data/batches.ts';
@@ -26,7 +27,7 @@ import { RunFolder, type RunRecord } from './run-folder.ts';
 import { lockRun } from './run-lock.ts';
 import { makeStudent } from './student.ts';
 import { isMeasured, type RunSummary, summarize } from './summary.ts';
-import { type LoadedTeacher, loadTeachers, measureTeacher, teachersOf } from './teachers.ts';
+import { type LoadedTeacher, loadTeachers, measureTeacher } from './teachers.ts';
 import { loadTrainData } from './train-data.ts';
 
 export type { Reporter, RunSummary };
@@ -44,6 +45,8 @@ function trainOptions(config: Config): TrainOptions {
   const info = datasetInfo(config.data);
   return {
     ...config,
+    nesterov: config.nesterov ?? false,
+    schedule: scheduleOf(config),
     device: checkDevice(config.device),
     channelsLast: prefersChannelsLast(config.precision, config.device),
     standard: standardOptions(config, info),
@@ -54,7 +57,7 @@ function trainOptions(config: Config): TrainOptions {
 /** Checks that need nothing loaded: names, device, threads. */
 function checkNames(config: Config): void {
   datasetInfo(config.data);
-  checkModel(config.model);
+  checkModel(networkOf(config));
   for (const { model } of teachersOf(config)) if (model) checkModel(model);
 }
 
@@ -67,10 +70,41 @@ function checkNames(config: Config): void {
  */
 export async function runExperiment(
   settings: ConfigInput,
-  { out, resume = false, reporter = {}, signal }: RunOptions,
+  { out, resume = false, ...options }: RunOptions,
 ): Promise<RunSummary> {
+  return run(prepareRun(settings, out, resume), options);
+}
+
+/** A run that is about to begin or to go on. */
+export interface PreparedRun extends Resolution {
+  out: string;
+  opened: ReturnType<typeof RunFolder.open> | null;
+}
+
+/**
+ * What is to be run: settings of their own, or (`resume`) those of the run at `out` with what may change of them.
+ *
+ * @throws UserError for settings that are wrong or contradict the run
+ */
+export function prepareRun(
+  settings: ConfigInput,
+  out: string,
+  resume: boolean,
+  task: Config['task'] | undefined = undefined,
+): PreparedRun {
   const opened = resume && RunFolder.isAt(out) ? RunFolder.open(out) : null;
-  const config = opened ? continueConfig(opened.record.config, settings) : resolveConfig(settings);
+  const held = opened?.record.config.task;
+  if (held && task && held !== task) {
+    throw new UserError(`${out} holds a '${held}' run`, { hint: `use thrive ${held} --resume ${out}` });
+  }
+  return { out, opened, ...(opened ? continueConfig(opened.record.config, settings) : resolve(settings)) };
+}
+
+/** Train what was prepared. `commandLine`: as it was typed. */
+export async function run(
+  { config, written, out, opened }: PreparedRun,
+  { reporter = {}, signal, commandLine }: Omit<RunOptions, 'out' | 'resume'> & { commandLine?: readonly string[] },
+): Promise<RunSummary> {
   checkNames(config);
   const done = opened?.run.readSummary<RunSummary>();
   if (done) {
@@ -81,7 +115,7 @@ export async function runExperiment(
   const info = datasetInfo(config.data);
   const print = fingerprint(config, teacherIdentity(config));
   if (opened) checkSameRun(out, opened.record.fingerprint, print);
-  const run = opened?.run ?? RunFolder.create(out);
+  const folder = opened?.run ?? RunFolder.create(out);
 
   const owned: { dispose(): void }[] = [];
   const own = <T extends { dispose(): void }>(thing: T): T => {
@@ -95,16 +129,17 @@ export async function runExperiment(
     if (teacher) own(teacher.model);
     setNumThreads(config.threads ?? defaultThreads());
     const student = own(await makeStudent(config, info));
-    if (teacher && config.methods) checkMethods(config.methods, methodsContext(config, student, teacher));
+    const losses = methodsOf(config);
+    if (teacher && losses.length > 0) checkMethods(losses, methodsContext(config, student, teacher));
     reporter.note?.(`loading ${config.data}`);
     const data = own(await loadTrainData(config));
     // Now, not at the end of the first epoch: mixing needs two images, in the last batch too.
-    if (config.strong) checkMixing([config.strong], config.batchSize, data.train.count);
+    if (config.augment) checkMixing([{ scheme: config.augment }], config.batchSize, data.train.count);
     student.to({ device: options.device, ...(options.channelsLast ? { memoryFormat: 'channelsLast' as const } : {}) });
     const methods =
-      teacher && config.methods
+      teacher && losses.length > 0
         ? own(
-            makeMethods(config.methods, {
+            makeMethods(losses, {
               ...methodsContext(config, student, teacher),
               samples: data.train.count,
               labels: labelsOf(data.train),
@@ -113,23 +148,24 @@ export async function runExperiment(
         : null;
 
     // The record goes first: a run killed from here on can be resumed.
-    const record = opened?.record ?? newRecord(withAbsolutePaths(config), print);
+    const record =
+      opened?.record ?? newRecord(withAbsolutePaths(config), withAbsolutePaths(written), print, commandLine);
     const forwards = {
       train: epochForwards(config, data.train.count, methods),
       init: methods?.init ? initForwards(data.train.count, methods) : null,
     };
     record.forwards = forwards;
-    run.writeRecord(record);
+    folder.writeRecord(record);
     if (teacher && !record.teacher) {
       const onProgress = (done: number, total: number): void => reporter.onEvaluate?.('teacher', done, total);
       const report = { note: (text: string) => reporter.note?.(text), onProgress };
       record.teacher = await measureTeacher(teacher, data, options, report, signal);
-      run.writeRecord(record);
+      folder.writeRecord(record);
     }
 
-    const file = modelFile(config.model);
+    const file = modelFile(networkOf(config));
     const network: NetworkInfo = {
-      model: modelLabel(config.model),
+      model: modelLabel(networkOf(config)),
       ...(file ? { modelFile: file } : {}),
       classes: info.classes,
       imageSize: info.size,
@@ -145,14 +181,14 @@ export async function runExperiment(
       work,
       data,
       options,
-      recorder({ run, student, network, hasDev: config.holdout > 0, modules: work.modules, reporter }),
+      recorder({ run: folder, student, network, hasDev: config.holdout > 0, modules: work.modules, reporter }),
       {
         resume: (optimizer) => {
           // A run that died before its first save starts over.
-          const saved = opened && run.hasCheckpoint();
-          const load = (): Position => loadTraining(run.lastCheckpoint, student, optimizer, work.modules);
-          const from = saved ? orAnew(run.lastCheckpoint, load) : startPosition();
-          if (opened) run.rewind(from.epoch, from.epoch * stepsPerEpoch + from.step);
+          const saved = opened && folder.hasCheckpoint();
+          const load = (): Position => loadTraining(folder.lastCheckpoint, student, optimizer, work.modules);
+          const from = saved ? orAnew(folder.lastCheckpoint, load) : startPosition();
+          if (opened) folder.rewind(from.epoch, from.epoch * stepsPerEpoch + from.step);
           const initEpochs = work.init?.epochs ?? 0;
           reporter.onStart?.({ ...counts, parameters: student.parameterCount(), epoch: from.epoch, initEpochs });
           return from;
@@ -161,24 +197,24 @@ export async function runExperiment(
       },
     );
     // A run that was killed between its last epoch and its summary has nothing left to train.
-    const final = last ?? run.epochs().at(-1);
+    const final = last ?? folder.epochs().at(-1);
     if (!isMeasured(final)) throw new UserError(`${out} is damaged: metrics.jsonl does not hold the last epoch`);
     const summary = summarize({
       config,
       record,
       last: final,
-      run,
+      run: folder,
       methods,
       forwards,
       trainCount: counts.trainCount,
       id: print.id,
     });
-    run.writeSummary(summary);
+    folder.writeSummary(summary);
     return summary;
   } finally {
-    run.close();
+    folder.close();
     for (const thing of owned.reverse()) thing.dispose();
-    run.discardIfEmpty();
+    folder.discardIfEmpty();
   }
 }
 
@@ -199,7 +235,7 @@ function orAnew<T>(checkpoint: string, load: () => T): T {
 function methodsContext(config: Config, student: ImageModel, teacher: LoadedTeacher): Omit<MethodsContext, 'labels'> {
   const { classes, size, count } = datasetInfo(config.data);
   return {
-    student: { name: modelLabel(config.model), network: student },
+    student: { name: modelLabel(networkOf(config)), network: student },
     teacher: { name: modelLabel(teacher.name), network: teacher.model },
     classes,
     imageSize: size,
@@ -216,25 +252,30 @@ const labelsOf = ({ labels }: TensorSet): Int32Array =>
 
 function task(config: Config, teacher: TeacherModel | null, options: TrainOptions, methods: Methods | null): Task {
   if (!teacher) return supervised();
-  const { strong, kd, seed } = config;
-  if (!strong) return distillation(teacher, kd, null, methods);
+  const strong = viewOf(config);
+  if (!strong) return distillation(teacher, kdOf(config), null, methods);
   const view: StrongView = {
     ...strong,
     scheme: schemeByName(strong.scheme),
     settings: schemeSettings(datasetInfo(config.data)),
     normalization: options.normalization,
     channelsLast: options.channelsLast,
-    seed,
-    weight: strong.weight ?? kd.alpha,
-    pick: strong.pick ?? null,
+    seed: config.seed,
   };
-  return distillation(teacher, kd, view, methods);
+  return distillation(teacher, kdOf(config), view, methods);
 }
 
-function newRecord(config: Config, print: Fingerprint): RunRecord {
+function newRecord(
+  config: Config,
+  written: ConfigInput,
+  print: Fingerprint,
+  commandLine: readonly string[] | undefined,
+): RunRecord {
   const engine = engineInfo();
   return {
     config,
+    written,
+    ...(commandLine ? { commandLine } : {}),
     fingerprint: print,
     versions: {
       thrive: packageVersion(),

@@ -1,6 +1,8 @@
 /** @file The network that a run trains, as it is before the first step. */
 import { UserError } from '../base/errors.ts';
+import { toGive } from '../base/speech.ts';
 import type { Config } from '../config/config.ts';
+import { networkOf } from '../config/derive.ts';
 import type { DatasetInfo } from '../data/index.ts';
 import type { ImageModel } from '../models/index.ts';
 import { loadNetwork } from '../networks/load-network.ts';
@@ -14,7 +16,8 @@ import { checkpointNetwork } from '../train/checkpoint.ts';
  * @throws UserError for a file of another network, or of other classes where the classifier is not to be drawn
  */
 export async function makeStudent(config: Config, { classes, size }: DatasetInfo): Promise<ImageModel> {
-  const { model, seed, studentTaps: taps, init, resetHead } = config;
+  const { seed, studentTaps: taps, init, resetHead } = config;
+  const model = networkOf(config);
   if (init === undefined) return (await modelSource(model)).create({ classes, imageSize: size, seed, taps });
   const said = checkpointNetwork(init)?.model;
   if (said !== undefined && said !== modelLabel(model)) {
@@ -28,9 +31,9 @@ export async function makeStudent(config: Config, { classes, size }: DatasetInfo
     imageSize: size,
     taps,
     keyFlag: 'thrive import --key',
-    modelFlag: config.task === 'train' ? '--model' : '--student',
+    modelSetting: config.task === 'train' ? 'model' : 'student',
     ...(resetHead ? { resetHead: { seed } } : {}),
-    classesHint: '--reset-head loads all but the classifier, which is then drawn from the seed',
+    classesHint: `${toGive('resetHead')} loads all but the classifier, which is then drawn from the seed`,
   });
   return network;
 }

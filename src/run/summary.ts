@@ -1,6 +1,7 @@
 /** @file What a finished run is worth, and what it cost. */
 
 import type { Config } from '../config/config.ts';
+import { networkOf } from '../config/derive.ts';
 import type { Methods } from '../distill/methods.ts';
 import { modelLabel } from '../networks/model-reference.ts';
 import type { Evaluation } from '../train/evaluate.ts';
@@ -71,7 +72,7 @@ export function summarize({
   return {
     task: config.task,
     data: config.data,
-    model: modelLabel(config.model),
+    model: modelLabel(networkOf(config)),
     seed: config.seed,
     epochs: config.epochs,
     initEpochs,

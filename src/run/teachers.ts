@@ -1,8 +1,10 @@
 /** @file The teacher of a run, or several as one: loaded, and measured before any student is trained. */
 import { UserError } from '../base/errors.ts';
-import type { Config, TeacherSettings } from '../config/config.ts';
+import { named, toGive } from '../base/speech.ts';
+import type { Config } from '../config/config.ts';
+import { type TeacherSettings, teachersOf } from '../config/derive.ts';
 import { datasetInfo } from '../data/index.ts';
-import { Ensemble, Teacher, type TeacherModel } from '../distill/index.ts';
+import { Ensemble, type EnsembleKind, Teacher, type TeacherModel } from '../distill/index.ts';
 import { loadNetwork } from '../networks/load-network.ts';
 import { isOnnx } from '../networks/onnx-metadata.ts';
 import { openOnnxTeacher } from '../networks/onnx-teacher.ts';
@@ -11,10 +13,6 @@ import { evaluate } from '../train/evaluate.ts';
 import type { TrainData, TrainOptions } from '../train/loop.ts';
 import { batchSizesOf } from './batch-sizes.ts';
 import type { RunRecord } from './run-folder.ts';
-
-/** Every teacher of a configuration: none, one, or the members of an ensemble. */
-export const teachersOf = ({ teacher, teachers }: Pick<Config, 'teacher' | 'teachers'>): TeacherSettings[] =>
-  teachers ?? (teacher ? [teacher] : []);
 
 /** A loaded teacher, and what it is called. */
 export interface LoadedTeacher {
@@ -35,7 +33,7 @@ async function loadOne(
   const info = datasetInfo(config.data);
   if (isOnnx(checkpoint)) {
     if (config.teacherTaps) {
-      throw new UserError(`--teacher-taps: ${checkpoint} gives logits and nothing else`, {
+      throw new UserError(`${named('teacherTaps')}: ${checkpoint} gives logits and nothing else`, {
         hint: 'leave them out, or give the teacher as .safetensors or .pth',
       });
     }
@@ -53,12 +51,11 @@ async function loadOne(
     ...(model ? { model } : {}),
     classes: info.classes,
     imageSize: info.size,
-    modelFlag: '--teacher-model',
+    modelSetting: 'teacherModel',
     keyFlag: 'thrive import --key',
     data: info,
     taps: config.teacherTaps,
-    classesHint:
-      'choose the dataset it was trained on, other weights, or train it on this one first: thrive train --init FILE --reset-head',
+    classesHint: `choose the dataset it was trained on, other weights, or train it on this one first: ${toGive('init')} and ${toGive('resetHead')}`,
   });
   for (const text of loaded.notes) note(text);
   if (options.channelsLast) loaded.network.to({ memoryFormat: 'channelsLast' });
@@ -80,8 +77,8 @@ export async function loadTeachers(config: Config, options: TrainOptions, note: 
   try {
     for (const teacher of settings) loaded.push(await loadOne(teacher, config, options, note));
     if (loaded.length < 2) return loaded[0] ?? null;
-    const members = loaded.map(({ model }, i) => ({ teacher: model, weight: settings[i]!.weight ?? 1 }));
-    const model = new Ensemble(members, config.ensemble ?? 'probabilities', config.kd.temperature);
+    const members = loaded.map(({ model }, i) => ({ teacher: model, weight: settings[i]!.weight }));
+    const model = new Ensemble(members, config.ensemble as EnsembleKind, config.temperature ?? 4);
     return { name: loaded.map(({ name }) => name).join('+'), model, members: loaded };
   } catch (error) {
     for (const { model } of loaded) model.dispose();

@@ -30,12 +30,12 @@ describe('the standard augmentation', () => {
     ['cifar100', 'none', { padding: 0, flip: false }],
     // A mirrored digit is another character.
     ['mnist', 'crop+flip', { padding: 4, flip: false }],
-  ] as const)('of %s, %s', (data, standard, options) => {
-    expect(standardOptions({ standard }, datasetInfo(data))).toEqual(options);
+  ] as const)('of %s, %s', (data, baseAugment, options) => {
+    expect(standardOptions({ baseAugment }, datasetInfo(data))).toEqual(options);
   });
 
   test('does not flip digits, also when asked', () => {
-    expect(() => standardOptions({ standard: 'flip' }, datasetInfo('mnist'))).toThrow(
+    expect(() => standardOptions({ baseAugment: 'flip' }, datasetInfo('mnist'))).toThrow(
       /--base-augment flip: a mirrored/,
     );
   });

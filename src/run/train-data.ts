@@ -1,4 +1,5 @@
 import { UserError } from '../base/errors.ts';
+import { named } from '../base/speech.ts';
 import type { Config } from '../config/config.ts';
 import { type TensorSet, toTensorSet } from '../data/batches.ts';
 import { holdout, type ImageSet } from '../data/index.ts';
@@ -12,7 +13,9 @@ export async function loadTrainData(config: Config): Promise<TrainData & { dispo
   // One split for every seed, so that runs with several seeds are chosen by the same images.
   const split = config.holdout > 0 ? holdout(all, config.holdout, 0) : null;
   if (split?.dev.count === 0) {
-    throw new UserError(`--holdout ${config.holdout}: ${all.count} training images are too few to keep any apart`);
+    throw new UserError(
+      `${named('holdout')} ${config.holdout}: ${all.count} training images are too few to keep any apart`,
+    );
   }
   const sets: TensorSet[] = [];
   const toDevice = (set: ImageSet): TensorSet => {

@@ -8,6 +8,7 @@ import {
   standardOptions,
 } from '../augment/index.ts';
 import { UserError } from '../base/errors.ts';
+import { named } from '../base/speech.ts';
 import { epochOrder, toTensorSet } from '../data/batches.ts';
 import { subset } from '../data/image-set.ts';
 import { loadSplit, normalizationOf } from '../data/index.ts';
@@ -109,18 +110,18 @@ export async function augmentSheet(options: AugmentSheetOptions): Promise<Augmen
   if (teacher?.model) checkModel(teacher.model);
   const most = Math.min(MOST_IMAGES, options.limitTrain ?? info.count?.train ?? MOST_IMAGES);
   const { count = Math.min(8, most) } = options;
-  checkCount('--count', count, 1, most);
-  checkCount('--scale', scale, 1, MOST_SCALE);
+  checkCount(named('count'), count, 1, most);
+  checkCount(named('scale'), scale, 1, MOST_SCALE);
   const mixing = count < 2 ? specs.find(({ scheme }) => schemeByName(scheme).mixes) : undefined;
   if (mixing) {
-    throw new UserError(`--count ${count}: ${mixing.scheme} mixes images with one another`, {
+    throw new UserError(`${named('count')} ${count}: ${mixing.scheme} mixes images with one another`, {
       hint: 'show two or more',
     });
   }
   const needs = (who: 'teacher' | 'student'): boolean =>
     specs.some(({ pick }) => pick && criterionNeeds(pick.criterion)[who]);
   if (teacher && !options.opinions && !needs('teacher')) {
-    throw new UserError('--teacher: no augmentation is picked by what a teacher says', {
+    throw new UserError(`${named('teacher')}: no augmentation is picked by what a teacher says`, {
       hint: 'leave it out, or pick by teacher-entropy, kl or dissimilarity',
     });
   }
@@ -136,7 +137,7 @@ export async function augmentSheet(options: AugmentSheetOptions): Promise<Augmen
     const chosen = subset(all, places);
     const set = toTensorSet(chosen, device);
     const settings = schemeSettings(info);
-    const standard = standardOptions({ standard: 'crop+flip' }, info);
+    const standard = standardOptions({ baseAugment: 'crop+flip' }, info);
     const normalization = normalizationOf(info);
     const channelsLast = prefersChannelsLast(precision, device);
     const captions = Array.from(chosen.labels, (label) => info.classNames[label] ?? String(label));

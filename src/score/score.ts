@@ -4,6 +4,7 @@ import { checkMixing } from '../augment/mixing.ts';
 import { type Correlation, pearson, spearman } from '../base/correlation.ts';
 import { UserError } from '../base/errors.ts';
 import { fileHash } from '../base/file-hash.ts';
+import { named, toGive } from '../base/speech.ts';
 import { batchCount, type TensorSet, toTensorSet } from '../data/batches.ts';
 import { loadSplit, normalizationOf } from '../data/index.ts';
 import { criterionNeeds } from '../distill/pick/index.ts';
@@ -111,16 +112,16 @@ export async function scoreAugmentations(options: ScoreOptions): Promise<Augment
   const checked = checkJudges(options, true);
   const { info, specs, leftOut, device, seed } = checked;
   if (teacher.model) checkModel(teacher.model);
-  checkWhole('--epochs', epochs);
-  checkWhole('--batch-size', batchSize);
-  checkWhole('--group', group);
+  checkWhole(named('epochs'), epochs);
+  checkWhole(named('batchSize'), batchSize);
+  checkWhole(named('group'), group);
   const checkSteps = (count: number): void => {
     checkMixing(specs, batchSize, count);
     const steps = epochs * batchCount(count, batchSize);
     if (steps >= 2 * group) return;
     throw new UserError(
       `${steps} steps make ${steps < group ? 'no mean vector' : 'one mean vector'} of ${group} steps: a deviation needs two or more`,
-      { hint: 'more --epochs or images, a smaller --batch-size, or a smaller --group' },
+      { hint: `more ${toGive('epochs')} or images, a smaller ${toGive('batchSize')}, or a smaller ${toGive('group')}` },
     );
   };
   const known = options.limitTrain ?? info.count?.train;
@@ -159,7 +160,7 @@ export async function scoreAugmentations(options: ScoreOptions): Promise<Augment
         batchSize,
         group,
         draw,
-        standard: standardOptions({ standard: 'crop+flip' }, info),
+        standard: standardOptions({ baseAugment: 'crop+flip' }, info),
         settings: schemeSettings(info),
         normalization: normalizationOf(info),
         channelsLast: prefersChannelsLast(precision, device),

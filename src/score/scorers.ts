@@ -1,6 +1,7 @@
 /** @file Who judges augmented images, a teacher and perhaps a student: checked, then loaded. */
 import { renormalizer } from '../augment/index.ts';
 import { UserError } from '../base/errors.ts';
+import { named as spoken, toGive } from '../base/speech.ts';
 import { type DatasetInfo, datasetInfo, normalizationOf } from '../data/index.ts';
 import { criterionNeeds } from '../distill/pick/index.ts';
 import { Teacher } from '../distill/teacher.ts';
@@ -89,39 +90,41 @@ export function checkJudges(options: JudgeOptions, hasTeacher: boolean): Checked
   const named = new Set(one.length > 0 ? parseViews(one.join(','), { factor, keep }).map(viewName) : []);
   const info = datasetInfo(options.data);
   if (!(temperature > 0 && Number.isFinite(temperature))) {
-    throw new UserError(`--temperature must be above 0, got ${temperature}`, { hint: "the paper's is 4" });
+    throw new UserError(`${spoken('temperature')} must be above 0, got ${temperature}`, { hint: "the paper's is 4" });
   }
   if (draw !== undefined && draw !== 'sample' && draw !== 'batch') {
-    throw new UserError(`--draw must be sample or batch, not '${draw}'`);
+    throw new UserError(`${spoken('draw')} must be sample or batch, not '${draw}'`);
   }
   const { precision = 'fp32' } = options;
   if (precision !== 'fp32' && precision !== 'bf16') {
-    throw new UserError(`--precision must be fp32 or bf16, not '${precision}'`);
+    throw new UserError(`${spoken('precision')} must be fp32 or bf16, not '${precision}'`);
   }
   checkSeed(seed);
   if (student?.model) checkModel(student.model);
   const picks = views.flatMap(({ pick }) => (pick ? [pick] : []));
-  for (const [flag, value] of [
-    ['--pick-factor', options.pickFactor],
-    ['--pick-keep', options.pickKeep],
+  for (const [key, value] of [
+    ['pickFactor', options.pickFactor],
+    ['pickKeep', options.pickKeep],
   ] as const) {
     if (value === undefined || picks.length > 0) continue;
-    throw new UserError(`${flag} ${value}: nothing is picked`, { hint: 'name a criterion: --augment cutmix+pick:kl' });
+    throw new UserError(`${spoken(key)} ${value} has no effect: nothing is picked`, {
+      hint: `name a criterion: ${toGive('augment', 'cutmix+pick:kl')}`,
+    });
   }
   if (options.temperature !== undefined && !picks.some(({ criterion }) => criterion === 'kl')) {
-    throw new UserError('--temperature belongs to picking by kl, and nothing is picked by it');
+    throw new UserError(`${spoken('temperature')} belongs to picking by kl, and nothing is picked by it`);
   }
   if (student && !picks.some(({ criterion }) => criterionNeeds(criterion).student)) {
-    throw new UserError('--student: no augmentation is picked by what a student says', {
+    throw new UserError(`${spoken('student')}: no augmentation is picked by what a student says`, {
       hint: 'leave it out, or pick by student-entropy or kl',
     });
   }
   const { limitTrain } = options;
   if (limitTrain !== undefined && !(Number.isInteger(limitTrain) && limitTrain >= 1)) {
-    throw new UserError(`--limit-train must be a whole number from 1 up, got ${limitTrain}`);
+    throw new UserError(`${spoken('limitTrain')} must be a whole number from 1 up, got ${limitTrain}`);
   }
   if (limitTrain !== undefined && info.count && limitTrain > info.count.train) {
-    throw new UserError(`--limit-train ${limitTrain}: ${info.name} has ${info.count.train} train images`);
+    throw new UserError(`${spoken('limitTrain')} ${limitTrain}: ${info.name} has ${info.count.train} train images`);
   }
   const specs: ViewSpec[] = [];
   const leftOut: LeftOut[] = [];
@@ -131,10 +134,10 @@ export function checkJudges(options: JudgeOptions, hasTeacher: boolean): Checked
     if (!lacking) specs.push(spec);
     // `all` measures what it can; who names a view wants that one.
     else if (!named.has(viewName(spec))) {
-      leftOut.push({ ...spec, reason: `it is picked by what a ${lacking} says: give one with --${lacking}` });
+      leftOut.push({ ...spec, reason: `it is picked by what a ${lacking} says: give one with ${toGive(lacking)}` });
     } else {
       throw new UserError(`${viewName(spec)} is picked by what a ${lacking} says, and there is none`, {
-        hint: `give its checkpoint: --${lacking} FILE`,
+        hint: `give its checkpoint: ${toGive(lacking)}`,
       });
     }
   }
@@ -168,12 +171,12 @@ export async function loadJudges(
   };
   const normalization = normalizationOf(info);
   const memoryFormat = prefersChannelsLast(precision, device) ? { memoryFormat: 'channelsLast' as const } : {};
-  const load = async ({ checkpoint, model }: CheckpointOptions, modelFlag: string) => {
+  const load = async ({ checkpoint, model }: CheckpointOptions, modelSetting: string) => {
     const found = await loadNetwork(checkpoint, {
       ...(model ? { model } : {}),
       classes: info.classes,
       imageSize: info.size,
-      modelFlag,
+      modelSetting,
     });
     for (const note of found.notes) onNote?.(note);
     return {
@@ -190,7 +193,7 @@ export async function loadJudges(
       for (const note of opened.notes) onNote?.(note);
       ofTeacher = { model: opened.name, logits: (images) => opened.teacher.logits(images) };
     } else if (teacher) {
-      const { network, model, info: says } = await load(teacher, '--teacher-model');
+      const { network, model, info: says } = await load(teacher, 'teacherModel');
       network.to({ device, ...memoryFormat });
       const chosen = teacherNormalization(teacher.checkpoint, says, teacher.normalization, normalization);
       if (chosen.note) onNote?.(chosen.note);
@@ -205,7 +208,7 @@ export async function loadJudges(
     }
     let ofStudent: { model: string; logits(images: Tensor): Tensor } | null = null;
     if (student) {
-      const { network, model, info: says } = await load(student, '--student-model');
+      const { network, model, info: says } = await load(student, 'studentModel');
       const own = says?.normalization ?? normalization;
       owned.push(network);
       network.to({ device, ...memoryFormat }).train();

@@ -2,6 +2,7 @@
 import { augmentations, paperAugmentations, type Scheme, schemeByName, schemeNames } from '../augment/index.ts';
 import { UserError } from '../base/errors.ts';
 import { isOwnReference, partLabel } from '../base/registry.ts';
+import { named } from '../base/speech.ts';
 import { nearest } from '../base/suggest.ts';
 import {
   checkPickOptions,
@@ -95,7 +96,8 @@ export function viewFiles(list: string): { augmentations: string[]; criteria: st
 export function parseViews(list: string, given: ViewOptions = {}): ViewSpec[] {
   const pool = { factor: given.factor ?? pickDefaults.factor, keep: given.keep ?? pickDefaults.keep };
   const names = viewNames(list);
-  if (names.length === 0) throw new UserError('--augment names no augmentation', { hint: 'all, or cutmix,mixup' });
+  if (names.length === 0)
+    throw new UserError(`${named('augment')} names no augmentation`, { hint: 'all, or cutmix,mixup' });
   const views = names.flatMap((name) =>
     name === 'all'
       ? paperAugmentations.map(({ scheme, pick: criterion }) => ({

@@ -3,6 +3,7 @@ import { closeSync, readSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { errorMessage } from '../base/errors.ts';
 import { objectiveLabel } from '../compare/label.ts';
+import { modernize } from '../config/legacy.ts';
 import { lockOwner } from '../run/run-lock.ts';
 import { openInside, readInside, readObject } from './contain.ts';
 
@@ -119,8 +120,8 @@ export function readBrief(folder: string, id: string, name: string): RunBrief {
   try {
     const record = readObject(folder, 'config.json');
     if (!record) return { ...brief, problem: 'config.json cannot be read' };
-    const [config, fingerprint] = [dict(record.config), dict(record.fingerprint)];
-    const fields = { ...config, ...dict(fingerprint.fields) };
+    const [config, fingerprint] = [modernize(dict(record.config)), dict(record.fingerprint)];
+    const fields = { ...config, ...modernize(dict(fingerprint.fields), 'fields') };
     let summary: Dict | null = null;
     let problem: string | null = null;
     try {

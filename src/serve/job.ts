@@ -4,6 +4,7 @@ import { closeSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { UserError } from '../base/errors.ts';
+import { modernize } from '../config/legacy.ts';
 import { insideAny, openInside, readObject } from './contain.ts';
 import type { KnownRun, RunIndex } from './run-index.ts';
 
@@ -76,11 +77,11 @@ function ownCheckpoint(run: KnownRun): CheckpointFile {
 }
 
 function teachersCheckpoint(run: KnownRun, index: RunIndex): CheckpointFile {
-  const config = dict(readObject(run.folder, 'config.json')?.config);
+  const config = modernize(dict(readObject(run.folder, 'config.json')?.config));
   const first: unknown = Array.isArray(config.teacher) ? config.teacher[0] : config.teacher;
   const path = typeof first === 'string' ? first : (dict(first).checkpoint ?? dict(first).path);
   if (typeof path !== 'string') throw new UserError(`${run.name} had no teacher`);
-  const model = dict(first).model ?? config.teacherModel;
+  const model = config.teacherModel;
   return { checkpoint: insideAny(path, index.roots), ...architecture(model) };
 }
 

@@ -1,4 +1,5 @@
 import { UserError } from '../base/errors.ts';
+import { toGive } from '../base/speech.ts';
 
 /**
  * Counter-based random streams. A draw is a function of (seed, purpose, path, position in that stream) and of nothing else,
@@ -239,7 +240,7 @@ export class Stream {
     checkLength(n);
     if (n < 2) {
       throw new UserError(`a permutation of ${n} without a fixed point does not exist`, {
-        hint: 'mixing each image with another needs a batch of at least 2; raise --batch-size or drop the last small batch',
+        hint: `mixing each image with another needs a batch of at least 2; raise ${toGive('batchSize')} or drop the last small batch`,
       });
     }
     const result = new Int32Array(n);
@@ -334,7 +335,9 @@ function checkLength(n: number): void {
 /** The seed, if it is one: an integer from 0 to 2^53 - 1. */
 export function checkSeed(seed: number): number {
   if (!(Number.isSafeInteger(seed) && seed >= 0)) {
-    throw new UserError(`a seed must be an integer from 0 to 2^53 - 1, not ${seed}`, { hint: 'for example --seed 1' });
+    throw new UserError(`a seed must be an integer from 0 to 2^53 - 1, not ${seed}`, {
+      hint: `for example ${toGive('seed', 1)}`,
+    });
   }
   return seed;
 }

@@ -1,6 +1,7 @@
 /** @file The engine as a whole: threads, devices, seeds, what it was built with. */
 import { availableParallelism } from 'node:os';
 import { UserError } from '../base/errors.ts';
+import { toGive } from '../base/speech.ts';
 import { native } from './native.ts';
 
 /** Threads an operator may use. libtorch's own default is half the logical processors, which idles a virtual machine. */
@@ -52,7 +53,9 @@ export function checkDevice(device: string): string {
   const count = native().cudaDevices();
   const index = Number(match[1] ?? 0);
   if (count === 0)
-    throw new UserError(`device '${device}': this libtorch sees no CUDA device`, { hint: 'use --device cpu' });
+    throw new UserError(`device '${device}': this libtorch sees no CUDA device`, {
+      hint: `use ${toGive('device', 'cpu')}`,
+    });
   if (index >= count) throw new UserError(`device '${device}': there are ${count} CUDA devices, counted from 0`);
   return `cuda:${index}`;
 }

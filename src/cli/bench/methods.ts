@@ -1,18 +1,14 @@
 /** @file Time a step of each distillation loss. One step of kd and one of the loss in turn, so that a busy machine slows both alike. */
 import { cpus } from 'node:os';
-import { InvalidArgumentError } from 'commander';
 import { UserError } from '../../base/errors.ts';
 import { packageVersion } from '../../base/version.ts';
-import { type MethodInput, resolveMethods } from '../../config/methods.ts';
 import { lossNames } from '../../distill/losses/index.ts';
 import { formatBytes } from '../../distill/losses/memory.ts';
-import { kdDefaults } from '../../distill/objective.ts';
 import { checkModelName } from '../../models/index.ts';
 import { bf16Support } from '../../torch/cpu.ts';
 import { defaultThreads, setNumThreads, tidy, version } from '../../torch/index.ts';
-import { methodNames } from '../method-flags.ts';
 import { result, say, table } from '../output.ts';
-import { type BenchSetup, benchTasks, median, type TimedTask } from './task.ts';
+import { type BenchSetup, benchTasks, lossConfig, median, type TimedTask } from './task.ts';
 
 export interface BenchMethodsFlags extends Omit<BenchSetup, 'precision'> {
   methods?: string[];
@@ -38,20 +34,6 @@ interface MethodTime {
   bytes: number;
 }
 
-function parse(names: readonly string[]): MethodInput[][] {
-  return names.map((name) => {
-    let methods: MethodInput[];
-    try {
-      methods = methodNames(name);
-    } catch (error) {
-      if (error instanceof InvalidArgumentError) throw new UserError(`--methods ${name}: ${error.message}`);
-      throw error;
-    }
-    resolveMethods(methods, { temperature: kdDefaults.temperature });
-    return methods;
-  });
-}
-
 /** Steps of kd and of the other in turn. */
 function compare(
   kd: TimedTask,
@@ -71,11 +53,11 @@ function compare(
   };
 }
 
-function time(flags: BenchMethodsFlags, methods: readonly MethodInput[][]): MethodTime[] {
+function time(flags: BenchMethodsFlags, methods: readonly string[]): MethodTime[] {
   const precision = flags.precision as BenchSetup['precision'];
   return tidy(() => {
     const make = benchTasks({ ...flags, precision });
-    const kd = make([{ name: 'kd' }]);
+    const kd = make('kd');
     return methods.map((written) =>
       tidy(() => {
         const task = make(written);
@@ -117,7 +99,8 @@ export async function benchMethods(flags: BenchMethodsFlags): Promise<void> {
   if (precision !== 'fp32' && precision !== 'bf16') {
     throw new UserError(`--precision must be fp32 or bf16, not '${precision}'`);
   }
-  const methods = parse(flags.methods ?? lossNames);
+  const methods = flags.methods ?? lossNames;
+  for (const method of methods) lossConfig(method);
   const bf16 = bf16Support();
   if (precision === 'bf16' && device === 'cpu' && !bf16.fast) say(`note: bf16: ${bf16.reason}`);
   const threads = flags.threads ?? defaultThreads();

@@ -4,13 +4,11 @@ import { existsSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { errorMessage, UserError } from '../../base/errors.ts';
-import { type MethodInput, resolveMethods } from '../../config/methods.ts';
-import { kdDefaults } from '../../distill/objective.ts';
 import { checkModelName } from '../../models/index.ts';
 import { parseViews, type ViewSpec } from '../../score/views.ts';
 import { bf16Support } from '../../torch/cpu.ts';
 import { result, say, table } from '../output.ts';
-import { median, taskName } from './task.ts';
+import { lossConfig, median, taskName } from './task.ts';
 
 export interface BenchFlags {
   teacher: string;
@@ -22,7 +20,7 @@ export interface BenchFlags {
   threads?: number;
   device: string;
   precision: string[];
-  method: MethodInput[];
+  method: string;
   augment: string[];
   against?: string;
   python: string;
@@ -79,7 +77,7 @@ export async function benchStep(flags: BenchFlags): Promise<void> {
   checkModelName(flags.teacher);
   checkModelName(flags.student);
   // A misspelt name is said here, not by the first of many processes.
-  resolveMethods(flags.method, { temperature: kdDefaults.temperature });
+  lossConfig(flags.method);
   const works = views(flags.augment).map((view) => ({ view, name: taskName(flags.method, view) }));
   for (const precision of flags.precision) {
     if (!Object.hasOwn(rival, precision)) throw new UserError(`--precision must be fp32 or bf16, not '${precision}'`);

@@ -22,7 +22,7 @@ describe('timed steps', () => {
       const staged: string[] = [];
       for (const name of [...lossNames, 'crd+kd']) {
         const before = memory();
-        const task = make(name.split('+').map((one) => ({ name: one })));
+        const task = make(name);
         try {
           expect(task.name).toBe(name);
           if (task.hasInit) {
@@ -53,7 +53,7 @@ describe('timed steps', () => {
       tidy(() => {
         const make = benchTasks(setup);
         const before = memory();
-        const task = make([{ name: 'kd' }], view);
+        const task = make('kd', view);
         expect(task.name).toBe(name);
         task.step();
         const settled = memory();
@@ -77,7 +77,7 @@ describe('timed steps', () => {
 
   test("crd's bytes are two memories, two embeddings and Z of each side", () => {
     tidy(() => {
-      const task = benchTasks(setup)([{ name: 'crd' }]);
+      const task = benchTasks(setup)('crd');
       const embedding = 64 * 128 + 128;
       expect(task.bytes).toBeGreaterThanOrEqual(4 * (2 * 500 * 128 + 2 * embedding));
       expect(task.bytes).toBeLessThan(4 * (2 * 500 * 128 + 2 * embedding) + 100);

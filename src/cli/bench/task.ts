@@ -1,6 +1,6 @@
 /** @file A training step to be timed: two networks, the losses between them, and a batch of noise. */
 import { schemeByName, schemeSettings } from '../../augment/index.ts';
-import { type MethodInput, resolveMethods } from '../../config/methods.ts';
+import { type Config, kdOf, methodsOf, resolveConfig } from '../../config/index.ts';
 import { DATASETS } from '../../data/index.ts';
 import { kdDefaults } from '../../distill/objective.ts';
 import { Teacher } from '../../distill/teacher.ts';
@@ -54,8 +54,11 @@ function settle(network: ImageModel, x: Tensor): void {
 }
 
 /** A step's name. */
-export const taskName = (methods: readonly MethodInput[], view: ViewSpec | null): string =>
-  methods.map(({ name }) => name).join('+') + (view ? ` ${viewName(view)}` : '');
+export const taskName = (method: string, view: ViewSpec | null): string => method + (view ? ` ${viewName(view)}` : '');
+
+/** The losses of `--method` as a run has them. @throws UserError for one that is unknown */
+export const lossConfig = (method: string): Config =>
+  resolveConfig({ data: 'cifar100', student: 'resnet20', teacher: 'teacher', method });
 
 /** The second view as training makes it: a draw for each sample, the teacher's labels, two passes. */
 const strongView = ({ scheme, pick }: ViewSpec, channelsLast: boolean): StrongView => ({
@@ -72,7 +75,7 @@ const strongView = ({ scheme, pick }: ViewSpec, channelsLast: boolean): StrongVi
 });
 
 /** The teacher and the batch, which several methods share, and what makes the task of a method and a second view. */
-export function benchTasks(setup: BenchSetup): (methods: readonly MethodInput[], view?: ViewSpec | null) => TimedTask {
+export function benchTasks(setup: BenchSetup): (method: string, view?: ViewSpec | null) => TimedTask {
   const { precision, batchSize, samples = 50_000 } = setup;
   const device = checkDevice(setup.device);
   const channelsLast = prefersChannelsLast(precision, device);
@@ -97,21 +100,23 @@ export function benchTasks(setup: BenchSetup): (methods: readonly MethodInput[],
 
   return (written, view = null) => {
     const student = createModel(setup.student, { classes: CLASSES }).to(format);
-    const { methods: settings, kd } = resolveMethods(written, { temperature: kdDefaults.temperature });
-    const methods = settings
-      ? makeMethods(settings, {
-          student: { name: setup.student, network: student },
-          teacher: { name: setup.teacher, network: teacher },
-          classes: CLASSES,
-          imageSize: IMAGE_SIZE,
-          samples,
-          labels: classes,
-          batchSize,
-          seed: 0,
-          device,
-        })
-      : null;
-    const task = distillation(teacher, kd, view && strongView(view, channelsLast), methods);
+    const config = lossConfig(written);
+    const settings = methodsOf(config);
+    const methods =
+      settings.length > 0
+        ? makeMethods(settings, {
+            student: { name: setup.student, network: student },
+            teacher: { name: setup.teacher, network: teacher },
+            classes: CLASSES,
+            imageSize: IMAGE_SIZE,
+            samples,
+            labels: classes,
+            batchSize,
+            seed: 0,
+            device,
+          })
+        : null;
+    const task = distillation(teacher, kdOf(config), view && strongView(view, channelsLast), methods);
     const own = [...(methods?.modules.namedParameters() ?? [])].map(([name, p]) => [METHOD + name, p] as const);
     const optimizer = new SGD(new Map([...student.namedParameters(), ...own]), rate);
     student.train();

@@ -1,12 +1,11 @@
 /** @file One process of `thrive bench step`: times the step that training takes, and prints one JSON line. */
-import type { MethodInput } from '../../config/methods.ts';
 import type { ViewSpec } from '../../score/views.ts';
 import { defaultThreads, setNumThreads, version } from '../../torch/index.ts';
 import { reportError } from '../output.ts';
 import { type BenchSetup, benchTasks, median } from './task.ts';
 
 interface Job extends BenchSetup {
-  method: MethodInput[];
+  method: string;
   view: ViewSpec | null;
   steps: number;
   warmup: number;

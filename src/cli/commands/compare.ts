@@ -173,7 +173,7 @@ export function registerCompare(program: Command): void {
     .argument('<runs...>', 'run folders, or folders that hold some')
     .option(
       '--vary <settings>',
-      'what is compared, separated by commas: strong, epochs, kd.temperature, … (default: objective)',
+      'what is compared, separated by commas: augment, epochs, temperature, … (default: objective)',
       names,
     )
     .option(

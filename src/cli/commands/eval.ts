@@ -3,13 +3,19 @@ import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { Command } from 'commander';
 import { UserError } from '../../base/errors.ts';
+import type { ConfigInput } from '../../config/config.ts';
 import type { CheckpointScore, EvaluateCheckpointOptions } from '../../networks/evaluate-checkpoint.ts';
-import { addDataFlags, addEngineFlags, type DataFlags, type EngineFlags } from '../flags.ts';
+import { jsonHelp } from '../flags.ts';
 import { result, say, table } from '../output.ts';
 import { checkOutputFile } from '../output-file.ts';
+import { addSettings, checkedSettings } from '../setting-flags.ts';
 
-interface EvalFlags extends DataFlags, EngineFlags {
-  model?: string;
+interface EvalFlags
+  extends Pick<
+    ConfigInput,
+    'data' | 'dataDir' | 'limitTest' | 'model' | 'batchSize' | 'device' | 'threads' | 'precision'
+  > {
+  json?: boolean;
   key?: string;
   normalization?: string;
   split: string;
@@ -23,8 +29,9 @@ interface EvalFlags extends DataFlags, EngineFlags {
 /** The teacher that a run had, where it was one network that is still there. */
 async function teacherOf(folder: string): Promise<{ checkpoint: string; model?: string } | undefined> {
   const { RunFolder } = await import('../../run/run-folder.ts');
-  const { teacher } = RunFolder.open(folder).record.config;
-  if (!teacher) return undefined;
+  const { teachersOf } = await import('../../config/derive.ts');
+  const [teacher, ...others] = teachersOf(RunFolder.open(folder).record.config);
+  if (!teacher || others.length > 0) return undefined;
   const { checkpoint, model } = teacher;
   if (!existsSync(checkpoint) || /\.onnx$/i.test(checkpoint)) {
     say(`note: the run's teacher is not looked at: ${checkpoint} is ${existsSync(checkpoint) ? 'an .onnx' : 'gone'}`);
@@ -63,7 +70,11 @@ async function execute(given: string, flags: EvalFlags): Promise<void> {
   if (note) say(note);
   const { evaluateCheckpoint } = await import('../../networks/evaluate-checkpoint.ts');
   const { evaluationProgress } = await import('../progress.ts');
-  const { split, precision = 'fp32' } = flags;
+  const { precision = 'fp32', ...settings } = checkedSettings({ ...flags }) as EvaluateCheckpointOptions & {
+    teacher?: unknown;
+    teacherModel?: unknown;
+  };
+  const { split } = flags;
   if (split !== 'test' && split !== 'train') throw new UserError(`--split must be test or train, not '${split}'`);
   if (precision !== 'fp32' && precision !== 'bf16')
     throw new UserError(`--precision must be fp32 or bf16, not '${precision}'`);
@@ -91,9 +102,20 @@ async function execute(given: string, flags: EvalFlags): Promise<void> {
           },
         }
       : {};
-  const { save, teacher: _, teacherModel: __, perClass: ___, confusion: ____, ...rest } = flags;
-  const options = { ...rest, ...counted, split, precision, onProgress: bar.update, onNote: say } as const;
-  const measured = await (save ? withErrors(path, options, flags) : evaluateCheckpoint(path, options)).finally(bar.end);
+  const { teacher: _, teacherModel: __, ...rest } = settings;
+  const options = {
+    ...rest,
+    ...(flags.key === undefined ? {} : { key: flags.key }),
+    ...(flags.normalization === undefined ? {} : { normalization: flags.normalization }),
+    ...counted,
+    split,
+    precision,
+    onProgress: bar.update,
+    onNote: say,
+  } as const;
+  const measured = await (flags.save ? withErrors(path, options, flags) : evaluateCheckpoint(path, options)).finally(
+    bar.end,
+  );
   const { datasetInfo } = await import('../../data/index.ts');
   const names = confusion ? datasetInfo(measured.data).classNames : [];
   const name = (index: number): string => names[index] ?? String(index);
@@ -155,7 +177,6 @@ export function registerEval(program: Command): void {
     .command('eval')
     .description('Measure a checkpoint: top-1, top-5, mean cross entropy')
     .argument('<checkpoint>', 'a .pth or .safetensors file, or a run folder')
-    .option('--model <name>', 'the architecture (or a file that exports it), where the checkpoint does not say it')
     .option('--key <name>', 'which of several networks in the file: a key of a .pth, or what its names begin with')
     .option(
       '--normalization <name>',
@@ -167,7 +188,13 @@ export function registerEval(program: Command): void {
     .option('--teacher-model <name>', 'its architecture, where its file does not say it')
     .option('--per-class', 'also the accuracy of each class, and which classes are taken for which')
     .option('--confusion <file>', 'draw who is taken for whom to this SVG file');
-  addEngineFlags(addDataFlags(command))
+  addSettings(command, ['data', 'dataDir', 'limitTest', 'model', 'batchSize', 'device', 'precision', 'threads'], {
+    more: {
+      model: { help: 'the architecture (or a file that exports it), where the checkpoint does not say it' },
+      batchSize: { help: 'images a batch', default: undefined },
+    },
+  })
+    .option('--json', jsonHelp)
     .addHelpText(
       'after',
       `

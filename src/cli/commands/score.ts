@@ -140,9 +140,11 @@ export function registerScore(program: Command): void {
       .command('score')
       .description('Rank augmentations by T. stddev: what a teacher says of them, before any student is trained'),
     {
-      augment: 'all',
-      draw: 'a draw for each image, as in thrive distill (default: batch)',
-      epoch: '; views are those of a training run with this seed and batch size',
+      augment: { default: 'all' },
+      draw: { default: 'batch' },
+      seed: {
+        help: 'everything random follows from it; views are those of a training run with this seed and batch size',
+      },
     },
   )
     .option('--epochs <n>', 'passes over the training set (default: 10, as in the paper)', positiveInteger)

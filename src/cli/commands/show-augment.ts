@@ -50,9 +50,9 @@ export function registerShowAugment(program: Command): void {
       .command('show-augment')
       .description('Draw what augmentations make of a batch, and what is picked of a pool, as a PNG'),
     {
-      augment: 'all',
-      draw: 'a draw for each image (default: sample)',
-      epoch: '; the images are the first of a training run with this seed',
+      augment: { default: 'all' },
+      draw: {},
+      seed: { help: 'everything random follows from it; the images are the first of a training run with this seed' },
     },
   )
     .option('--count <n>', 'images in the batch (default: 8, or as many as --limit-train leaves)', positiveInteger)
