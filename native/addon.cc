@@ -61,7 +61,7 @@ NAPI_MODULE_INIT() {
   }
   try {
     tuneAllocator();
-    for (auto* functions : {dispatchExports, tensorExports, autogradExports, runtimeExports, kernelExports, augmentExports,
+    for (auto* functions : {dispatchExports, tensorExports, autogradExports, runtimeExports, kernelExports, optimizerExports, augmentExports,
                             contrastExports})
       addExports(env, exports, functions());
   } catch (...) {

@@ -2,7 +2,6 @@
 // in TypeScript, which other devices use and the tests compare against.
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
-#include <c10/core/GradMode.h>
 
 #include "handles.h"
 #include "napi.h"
@@ -100,80 +99,12 @@ napi_value normalizeImages(Arguments& arguments) {
   return fromTensor(env, out);
 }
 
-// (parameters, momentum buffers, first step, lr, momentum, dampening, weight decay, nesterov)
-// SGD as in torch.optim.SGD, every parameter in one pass. Gradients are taken from the parameters; one without is left alone.
-// Returns nothing: what the pass cannot do (another device, dtype or layout) is done with operators here, with equal results.
-napi_value sgdStep(Arguments& arguments) {
-  napi_env env = arguments.env;
-  auto asTensor = [](napi_env e, napi_value v) { return isNullish(e, v) ? at::Tensor() : toTensor(e, v); };
-  auto parameters = toVector<at::Tensor>(env, arguments[0], asTensor);
-  auto buffers = toVector<at::Tensor>(env, arguments[1], asTensor);
-  bool first = toBool(env, arguments[2]);
-  float lr = toDouble(env, arguments[3]), momentum = toDouble(env, arguments[4]), dampening = toDouble(env, arguments[5]),
-        decay = toDouble(env, arguments[6]);
-  bool nesterov = toBool(env, arguments[7]);
-  if (momentum != 0 && buffers.size() != parameters.size()) throw BadArgument("one momentum buffer a parameter");
-  c10::InferenceMode off(false);
-  bool before = c10::GradMode::is_enabled();
-  c10::GradMode::set_enabled(false);
-  struct Restore {
-    bool value;
-    ~Restore() { c10::GradMode::set_enabled(value); }
-  } restore{before};
-  const float keep = first ? 0.f : momentum, take = first ? 1.f : 1.f - dampening;
-  for (size_t i = 0; i < parameters.size(); i++) {
-    at::Tensor& parameter = parameters[i];
-    at::Tensor gradient = parameter.grad();
-    if (!gradient.defined()) continue;
-    at::Tensor buffer = momentum != 0 ? buffers[i] : at::Tensor();
-    auto plain = [&](const at::Tensor& t) {
-      return t.device().is_cpu() && t.scalar_type() == at::kFloat && t.is_non_overlapping_and_dense() &&
-             t.sizes() == parameter.sizes() && t.strides() == parameter.strides();
-    };
-    // A gradient may come in another layout (channels last weights): bring it to the parameter's.
-    if (parameter.device().is_cpu() && gradient.scalar_type() == at::kFloat && gradient.strides() != parameter.strides() &&
-        gradient.layout() == c10::kStrided)
-      gradient = at::empty_like(parameter).copy_(gradient);
-    if (plain(parameter) && plain(gradient) && (!buffer.defined() || plain(buffer))) {
-      float* p = parameter.data_ptr<float>();
-      const float* g = gradient.data_ptr<float>();
-      float* m = buffer.defined() ? buffer.data_ptr<float>() : nullptr;
-      at::parallel_for(0, parameter.numel(), 32768, [&](int64_t begin, int64_t end) {
-        if (!m) {
-          for (int64_t j = begin; j < end; j++) p[j] -= lr * (g[j] + decay * p[j]);
-        } else if (nesterov) {
-          for (int64_t j = begin; j < end; j++) {
-            float d = g[j] + decay * p[j];
-            m[j] = keep * m[j] + take * d;
-            p[j] -= lr * (d + momentum * m[j]);
-          }
-        } else {
-          for (int64_t j = begin; j < end; j++) {
-            m[j] = keep * m[j] + take * (g[j] + decay * p[j]);
-            p[j] -= lr * m[j];
-          }
-        }
-      });
-      parameter.unsafeGetTensorImpl()->bump_version();
-      continue;
-    }
-    at::Tensor d = decay != 0 ? gradient.add(parameter, decay) : gradient;
-    if (buffer.defined()) {
-      buffer.mul_(keep).add_(d, take);
-      d = nesterov ? d.add(buffer, momentum) : buffer;
-    }
-    parameter.add_(d, -lr);
-  }
-  return undefined(env);
-}
-
 }  // namespace
 
 std::vector<Export> kernelExports() {
   return {
       {"gatherCropFlip", guard<gatherCropFlip>},
       {"normalizeImages", guard<normalizeImages>},
-      {"sgdStep", guard<sgdStep>},
   };
 }
 

@@ -239,6 +239,7 @@ std::vector<Export> tensorExports();
 std::vector<Export> autogradExports();
 std::vector<Export> runtimeExports();
 std::vector<Export> kernelExports();
+std::vector<Export> optimizerExports();
 std::vector<Export> augmentExports();
 std::vector<Export> contrastExports();
 

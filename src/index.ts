@@ -24,7 +24,7 @@ export {
 export * from './models/index.ts';
 export * from './networks/index.ts';
 export * as nn from './nn/index.ts';
-export { initialize, Module, SGD } from './nn/index.ts';
+export { AdamW, clipGradNorm, initialize, Module, SGD } from './nn/index.ts';
 export { type Precision, withPrecision } from './nn/precision.ts';
 export { exportOnnx, type OnnxOptions } from './onnx/index.ts';
 export { loadPart } from './parts/index.ts';

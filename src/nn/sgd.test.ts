@@ -166,10 +166,10 @@ describe('wrong options', () => {
     const parameters = makeParameters();
     const optimizer = new SGD(parameters, { lr: 0.1, momentum: 0.9 });
     const state = new Map(optimizer.stateDict());
-    state.delete('late');
+    state.delete('momentum.late');
     expect(() => optimizer.loadStateDict(state, 1)).toThrow('no momentum for late');
     const one = tensor([1]);
-    state.set('late', one);
+    state.set('momentum.late', one);
     expect(() => optimizer.loadStateDict(state, 1)).toThrow('the momentum of late is [1], the parameter is [5]');
     expect(optimizer.steps).toBe(0);
     one.dispose();

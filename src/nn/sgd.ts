@@ -1,6 +1,7 @@
 import { UserError } from '../base/errors.ts';
-import { keep, noGrad, ops, type Tensor, tidy } from '../torch/index.ts';
+import { ops, type Tensor, tidy } from '../torch/index.ts';
 import { native } from '../torch/native.ts';
+import { checkPositive, Optimizer } from './optimizer.ts';
 
 export interface SGDOptions {
   lr: number;
@@ -18,68 +19,50 @@ export interface SGDOptions {
  *
  *     d = gradient + weightDecay * p;  m = momentum * m + (1 - dampening) * d;  p -= lr * (nesterov ? d + momentum * m : m)
  *
- * A parameter's first gradient gives m = d. A parameter without a gradient is left alone, weight decay included. Owns its
- * momentum buffers: dispose it.
+ * A parameter's first gradient gives m = d.
  */
-export class SGD {
-  lr: number;
+export class SGD extends Optimizer {
   readonly momentum: number;
   readonly weightDecay: number;
   readonly dampening: number;
   readonly nesterov: boolean;
-  #steps = 0;
-  readonly #names: string[];
-  readonly #parameters: Tensor[];
-  readonly #buffers: Tensor[];
   /** Which parameters had a gradient before. Kept where dampening needs it. */
   readonly #started: boolean[] = [];
 
   constructor(parameters: ReadonlyMap<string, Tensor>, options: SGDOptions) {
     const { lr, momentum = 0, weightDecay = 0, dampening = 0, nesterov = false } = options;
-    const positive = { lr, momentum, weightDecay };
-    for (const [name, value] of Object.entries(positive)) {
-      if (!(value >= 0 && Number.isFinite(value)))
-        throw new UserError(`SGD: ${name} must be a number >= 0, got ${value}`);
-    }
+    checkPositive('SGD', { lr, momentum, weightDecay });
     if (nesterov && (momentum === 0 || dampening !== 0)) {
       throw new UserError('SGD: Nesterov momentum needs a momentum and no dampening');
     }
-    this.lr = lr;
+    super(parameters, lr, momentum === 0 ? {} : { momentum: (parameter) => ops.zerosLike(parameter) });
     this.momentum = momentum;
     this.weightDecay = weightDecay;
     this.dampening = dampening;
     this.nesterov = nesterov;
-    this.#names = [...parameters.keys()];
-    this.#parameters = [...parameters.values()];
-    this.#buffers = momentum === 0 ? [] : this.#parameters.map((p) => keep(noGrad(() => ops.zerosLike(p))));
   }
 
-  /** Updates taken so far. */
-  get steps(): number {
-    return this.#steps;
-  }
-
-  step(): void {
-    const all = [...this.#parameters.keys()];
+  protected update(): void {
+    const all = [...this.parameters.keys()];
     // Where nothing is damped, the rule gives m = d by itself: the buffers start at zero.
     if (this.dampening === 0 || this.momentum === 0) {
-      this.#update(all, this.#steps === 0);
-    } else {
-      const first = all.filter((i) => !this.#started[i] && tidy(() => this.#parameters[i]!.grad !== null));
-      for (const i of first) this.#started[i] = true;
-      this.#update(first, true);
-      this.#update(
-        all.filter((i) => !first.includes(i)),
-        false,
-      );
+      this.#pass(all, this.steps === 0);
+      return;
     }
-    this.#steps++;
+    const first = all.filter((i) => !this.#started[i] && tidy(() => this.parameters[i]!.grad !== null));
+    for (const i of first) this.#started[i] = true;
+    this.#pass(first, true);
+    this.#pass(
+      all.filter((i) => !first.includes(i)),
+      false,
+    );
   }
 
-  #update(which: readonly number[], first: boolean): void {
+  #pass(which: readonly number[], first: boolean): void {
+    const buffers = this.part('momentum');
     native().sgdStep(
-      which.map((i) => this.#parameters[i]!.handle),
-      this.#buffers.length === 0 ? [] : which.map((i) => this.#buffers[i]!.handle),
+      which.map((i) => this.parameters[i]!.handle),
+      buffers.length === 0 ? [] : which.map((i) => buffers[i]!.handle),
       first,
       this.lr,
       this.momentum,
@@ -89,45 +72,16 @@ export class SGD {
     );
   }
 
-  zeroGrad(): void {
-    native().clearGrads(this.#parameters.map((p) => p.handle));
-  }
-
-  /** The momentum buffers by parameter name. The tensors themselves, not copies. */
-  stateDict(): Map<string, Tensor> {
-    return new Map(this.#buffers.map((buffer, i) => [this.#names[i]!, buffer]));
-  }
-
-  /**
-   * Continue where another optimizer of the same parameters stopped after `steps` updates. All or nothing.
-   *
-   * @throws UserError naming the parameter whose momentum is missing or of another shape
-   */
-  loadStateDict(state: ReadonlyMap<string, Tensor>, steps: number): void {
-    const sources = this.#buffers.map((buffer, i) => {
-      const name = this.#names[i]!;
-      const source = state.get(name);
-      if (!source) throw new UserError(`the checkpoint has no momentum for ${name}`);
-      const [expected, found] = [buffer.shape.join(', '), source.shape.join(', ')];
-      if (expected !== found)
-        throw new UserError(`the momentum of ${name} is [${found}], the parameter is [${expected}]`);
-      return source;
-    });
-    for (const [i, buffer] of this.#buffers.entries()) {
-      noGrad(() => tidy(() => buffer.copy_(sources[i]!)));
-      if (this.dampening !== 0) this.#started[i] = tidy(() => buffer.abs().sum().item() > 0);
+  override loadStateDict(state: ReadonlyMap<string, Tensor>, steps: number): void {
+    super.loadStateDict(state, steps);
+    if (this.dampening === 0) return;
+    for (const [i, buffer] of this.part('momentum').entries()) {
+      this.#started[i] = tidy(() => buffer.abs().sum().item() > 0);
     }
-    this.#steps = steps;
   }
 
-  /** Forget all momentum: as a new optimizer of the same parameters. */
-  reset(): void {
-    noGrad(() => tidy(() => this.#buffers.forEach((buffer) => void buffer.zero_())));
+  override reset(): void {
+    super.reset();
     this.#started.length = 0;
-    this.#steps = 0;
-  }
-
-  dispose(): void {
-    for (const buffer of this.#buffers) buffer.dispose();
   }
 }

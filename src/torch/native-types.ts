@@ -98,6 +98,17 @@ export interface NativeAddon {
     weightDecay: number,
     nesterov: boolean,
   ): void;
+  adamwStep(
+    parameters: readonly Handle[],
+    averages: readonly Handle[],
+    squares: readonly Handle[],
+    steps: readonly Handle[],
+    lr: number,
+    beta1: number,
+    beta2: number,
+    eps: number,
+    weightDecay: number,
+  ): void;
 
   applyOperations(images: Handle, slots: number, operations: Int32Array, magnitudes: Float64Array): Handle;
   blendImages(images: Handle, partner: Int32Array, lambda: Float64Array): Handle;

@@ -1,17 +1,17 @@
 /**
  * @file A run's state on disk: one safetensors file with the network under its own state-dict names, the losses' own modules under
- * `method.`, the optimizer's momentum under `optimizer.momentum.`, and everything else as metadata. Draws are functions of (seed, epoch, sample), so position and
- * weights are all there is to save.
+ * `method.`, what the optimizer remembers under `optimizer.`, and everything else as metadata. Draws are functions of (seed, epoch,
+ * sample), so position and weights are all there is to save.
  */
 import { z } from 'zod';
 import { UserError } from '../base/errors.ts';
 import { readFileBytes } from '../base/file-bytes.ts';
 import { readSafetensors, readSafetensorsMetadata, type StoredTensors, writeSafetensors } from '../formats/index.ts';
-import type { Module, SGD } from '../nn/index.ts';
+import type { Module, Optimizer } from '../nn/index.ts';
 import { tidy } from '../torch/index.ts';
 import { fromStored, toStored } from './weights.ts';
 
-const MOMENTUM = 'optimizer.momentum.';
+const OPTIMIZER = 'optimizer.';
 /** Before the names of what trains beside the network: a distillation loss's own modules. */
 export const METHOD = 'method.';
 const FORMAT = 'thrive-checkpoint-1';
@@ -95,14 +95,14 @@ export interface CheckpointInfo {
 export function saveTraining(
   path: string,
   network: Module,
-  optimizer: SGD,
+  optimizer: Optimizer,
   position: Position,
   info: CheckpointInfo,
   modules?: Module,
 ): void {
   const tensors = toStored(network.stateDict());
   if (modules) for (const [name, stored] of toStored(modules.stateDict(), METHOD)) tensors.set(name, stored);
-  for (const [name, stored] of toStored(optimizer.stateDict(), MOMENTUM)) tensors.set(name, stored);
+  for (const [name, stored] of toStored(optimizer.stateDict(), OPTIMIZER)) tensors.set(name, stored);
   writeSafetensors(path, tensors, {
     format: FORMAT,
     network: JSON.stringify(info.network),
@@ -143,7 +143,7 @@ function parse<T>(path: string, metadata: Record<string, string>, key: string, s
  *
  * @throws UserError naming the file and what is missing, of another shape or damaged
  */
-export function loadTraining(path: string, network: Module, optimizer: SGD, modules?: Module): Position {
+export function loadTraining(path: string, network: Module, optimizer: Optimizer, modules?: Module): Position {
   const { tensors, metadata } = readSafetensors(path);
   const position = parse(path, metadata, 'position', positionSchema);
   const steps = parse(path, metadata, 'optimizer_steps', whole);
@@ -151,7 +151,7 @@ export function loadTraining(path: string, network: Module, optimizer: SGD, modu
     network.loadStateDict(fromStored(networkTensors(tensors)), { from: path });
     modules?.loadStateDict(fromStored(tensors, METHOD), { from: path });
     try {
-      optimizer.loadStateDict(fromStored(tensors, MOMENTUM), steps);
+      optimizer.loadStateDict(fromStored(tensors, OPTIMIZER), steps);
     } catch (error) {
       throw error instanceof UserError ? new UserError(`${path}: ${error.message}`, { cause: error }) : error;
     }
@@ -161,7 +161,7 @@ export function loadTraining(path: string, network: Module, optimizer: SGD, modu
 
 /** Only the network's own tensors of a checkpoint's. */
 export function networkTensors(tensors: StoredTensors): StoredTensors {
-  return new Map([...tensors].filter(([name]) => !name.startsWith('optimizer.') && !name.startsWith(METHOD)));
+  return new Map([...tensors].filter(([name]) => !name.startsWith(OPTIMIZER) && !name.startsWith(METHOD)));
 }
 
 /** What a file of ours says about its network; null for any other file. Reads no weights. */

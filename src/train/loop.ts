@@ -12,7 +12,7 @@ import {
 import { UserError } from '../base/errors.ts';
 import { batchCount, batchIndex, epochOrder, type TensorSet } from '../data/batches.ts';
 import type { ImageModel } from '../models/index.ts';
-import { lrAt, type ScheduleConfig, SGD } from '../nn/index.ts';
+import { lrAt, makeOptimizer, type Optimizer, type OptimizerOptions, type ScheduleConfig } from '../nn/index.ts';
 import { type Precision, withPrecision } from '../nn/precision.ts';
 import { type Tensor, tensor, tidy } from '../torch/index.ts';
 import { type EpochSums, METHOD, type Position } from './checkpoint.ts';
@@ -20,14 +20,12 @@ import { type Evaluation, evaluate } from './evaluate.ts';
 import { DivergedError, type StepResult, trainStep } from './step.ts';
 import type { Stage, Task } from './task.ts';
 
-export interface TrainOptions {
+export interface TrainOptions extends OptimizerOptions {
   seed: number;
   epochs: number;
   batchSize: number;
-  lr: number;
-  momentum: number;
-  nesterov: boolean;
-  weightDecay: number;
+  /** Scale the gradients so that their norm is at most this. Default: they are left as they are. */
+  clipGrad?: number | null;
   schedule: ScheduleConfig;
   precision: Precision;
   device: string;
@@ -87,7 +85,7 @@ export interface TrainObserver {
   onEvaluate?(set: 'test' | 'dev', done: number, total: number): void;
   onEpoch?(record: EpochRecord): void;
   /** Save now. Called after each epoch, when asked to stop, and now and then in between. */
-  save?(position: Position, optimizer: SGD): void;
+  save?(position: Position, optimizer: Optimizer): void;
 }
 
 /** Thrown when the signal asked the loop to stop; the position was saved before. */
@@ -159,7 +157,7 @@ export async function train(
   data: TrainData,
   options: TrainOptions,
   observer: TrainObserver = {},
-  { resume, signal }: { resume?: (optimizer: SGD) => Position; signal?: AbortSignal } = {},
+  { resume, signal }: { resume?: (optimizer: Optimizer) => Position; signal?: AbortSignal } = {},
 ): Promise<EpochRecord | null> {
   const {
     seed,
@@ -172,12 +170,13 @@ export async function train(
     standard,
     evaluateEvery = 1,
     gradientEvery = 0,
+    clipGrad = null,
   } = options;
   const stepsPerEpoch = batchCount(data.train.count, batchSize);
   const before = task.init?.epochs ?? 0;
   const allEpochs = before + epochs;
   const at = stageAt(task, { ...options, stepsPerEpoch });
-  const optimizer = new SGD(withModules(student, task), options);
+  const optimizer = makeOptimizer(withModules(student, task), options);
   let position = startPosition();
   let last: EpochRecord | null = null;
   let savedAt = performance.now();
@@ -210,7 +209,7 @@ export async function train(
       const { epoch } = position;
       const order = epochOrder(seed, epoch, data.train.count);
       const { name } = at(epoch, epoch * stepsPerEpoch);
-      // A stage begins with an optimizer that has no momentum, whether it follows another or a run is continued there.
+      // A stage begins with an optimizer that remembers nothing, whether it follows another or a run is continued there.
       if (epoch === before && position.step === 0 && before > 0) optimizer.reset();
       if (name !== entered) task.enter?.(name);
       entered = name;
@@ -235,7 +234,7 @@ export async function train(
           const labels = data.train.labels.indexSelect(0, tensor(index, { dtype: 'int64', device }));
           const batch = { x, images, labels, index, epoch, step, stage };
           const gradients = gradientEvery > 0 && step % gradientEvery === 0;
-          return trainStep(student, task, batch, optimizer, { lr, precision, device, gradients });
+          return trainStep(student, task, batch, optimizer, { lr, precision, device, gradients, clipGrad });
         });
 
         const seconds = (performance.now() - begin) / 1000;

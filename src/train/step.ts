@@ -1,6 +1,6 @@
 import { type Terms, totalLoss } from '../distill/objective.ts';
 import type { FeatureOptions, Features } from '../models/index.ts';
-import { type Module, type SGD, withoutStatistics } from '../nn/index.ts';
+import { clipGradNorm, type Module, type Optimizer, withoutStatistics } from '../nn/index.ts';
 import { type Precision, withPrecision } from '../nn/precision.ts';
 import { grad, noGrad, stack, type Tensor, tidy } from '../torch/index.ts';
 import type { Batch, StudentPass, Task } from './task.ts';
@@ -55,6 +55,8 @@ export interface StepRun {
   device: string;
   /** Measure each term's share of the gradient: one more backward pass a term. */
   gradients?: boolean;
+  /** Clip the gradient's norm to this. It is measured as `grad_norm`. */
+  clipGrad?: number | null;
 }
 
 function studentPass(student: Trainee, { precision, device }: StepRun): StudentPass {
@@ -102,7 +104,7 @@ function gradientShares(
 }
 
 /** Loss, gradients and update of one batch. Leaves no tensor behind. */
-export function trainStep(student: Trainee, task: Task, batch: Batch, optimizer: SGD, run: StepRun): StepResult {
+export function trainStep(student: Trainee, task: Task, batch: Batch, optimizer: Optimizer, run: StepRun): StepResult {
   return tidy(() => {
     const { terms, logits, measures = {} } = task.step(batch, studentPass(student, run));
     const total = totalLoss(terms);
@@ -137,6 +139,11 @@ export function trainStep(student: Trainee, task: Task, batch: Batch, optimizer:
       result.gradients = gradientShares(terms, result.terms, parameters);
     }
     total.backward();
+    if (run.clipGrad) {
+      const norm = clipGradNorm(optimizer.parameters, run.clipGrad);
+      if (!Number.isFinite(norm)) throw new DivergedError(['norm of the gradient'], { 'norm of the gradient': norm });
+      result.measures = { ...result.measures, grad_norm: norm };
+    }
     optimizer.lr = run.lr;
     optimizer.step();
     optimizer.zeroGrad();
