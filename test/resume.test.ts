@@ -84,6 +84,19 @@ describe('a run that dies continues to the same bits', () => {
     expect(readdirSync(broken).filter((name) => name.endsWith('.tmp')).length).toBeLessThanOrEqual(moments.length);
   });
 
+  test('after SIGKILL, resumed at once, while the killed process may still be there', {
+    timeout: 120_000,
+  }, async () => {
+    const folder = join(root, 'killed');
+    const running = start([...shared, '--out', folder]);
+    await until(() => readFileSync(join(folder, 'metrics.jsonl'), 'utf8').includes('"step"'));
+    running.child.kill('SIGKILL');
+    const resumed = await thrive(['distill', '--resume', folder]);
+    expect(resumed.code, resumed.stderr).toBe(0);
+    expect((await running.finished).signal).toBe('SIGKILL');
+    expect(outcome(folder)).toEqual(outcome(join(root, 'whole')));
+  });
+
   test('after SIGINT, which saves and says how to go on', { timeout: 120_000 }, async () => {
     const folder = join(root, 'interrupted');
     const running = start([...shared, '--out', folder]);

@@ -13,7 +13,7 @@ import {
 } from 'node:fs';
 import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { UserError } from '../base/errors.ts';
 import { resolveConfig } from '../config/config.ts';
 import type { EpochRecord } from '../train/loop.ts';
@@ -349,6 +349,23 @@ process.stdin.once('data', (start) => {
   });
 
   const linux = process.platform === 'linux';
+  test.skipIf(!linux)(`so is one of a zombie${linux ? '' : ' (skipped: needs /proc)'}`, async () => {
+    mkdirSync(path);
+    // The process that sleep takes the place of had a child, which sleep never waits for.
+    const parent = spawn('sh', ['-c', 'sleep 2 & echo $!; exec sleep 60'], { stdio: ['ignore', 'pipe', 'inherit'] });
+    try {
+      const [text] = (await once(parent.stdout, 'data')) as [Buffer];
+      const zombie = Number(text.toString());
+      const state = (): string => readFileSync(`/proc/${zombie}/stat`, 'utf8').split(') ')[1]![0]!;
+      await vi.waitFor(() => expect(state()).toBe('Z'), { timeout: 20_000 });
+      writeFileSync(lock(), `${zombie}  ${hostname()}`);
+      lockRun(path)();
+      expect(state()).toBe('Z');
+    } finally {
+      parent.kill('SIGKILL');
+    }
+  });
+
   test.skipIf(!linux)(
     `so is one of an earlier process with the same number${linux ? '' : ' (skipped: needs /proc)'}`,
     () => {

@@ -1,115 +1,60 @@
-import { linkSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
-import { hostname } from 'node:os';
+import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { makeLock, ownerState, removeLock } from '../../native/build/lock.mjs';
 import { errorCode, UserError } from '../base/errors.ts';
 import { fileError } from '../base/files.ts';
 
-/** When a process began, in the kernel's ticks: tells it from a later one of the same number. Empty where it is not known. */
-function beginning(pid: number): string {
-  try {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-    // The 22nd field; the second, the command in brackets, may hold spaces.
-    return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? '';
-  } catch {
-    return '';
-  }
-}
+/** How long to wait for an owner that was killed and has not ended yet, in milliseconds. */
+const PATIENCE = 5000;
 
-const identity = (pid: number): string => `${pid} ${beginning(pid)} ${hostname()}`;
-
-function isRunning(pid: number): boolean {
+function attempt<T>(action: 'read' | 'write', path: string, work: () => T): T {
   try {
-    process.kill(pid, 0);
-    return true;
+    return work();
   } catch (error) {
-    return errorCode(error) === 'EPERM';
+    throw fileError(action, path, error);
   }
 }
 
-/** Whether the file system is one without hard links. */
-const hasNoLinks = (error: unknown): boolean =>
-  ['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS'].includes(errorCode(error) ?? '');
-
-/** Make the lock, all of it at once: another process must never read half of one. False where there is one. */
-function make(path: string, text: string): boolean {
-  const whole = `${path}.${process.pid}`;
+/** What the lock says; empty where it went away meanwhile. */
+function ownerOf(path: string): string {
   try {
-    writeFileSync(whole, text);
-    try {
-      linkSync(whole, path);
-    } catch (error) {
-      if (!hasNoLinks(error)) throw error;
-      writeFileSync(path, text, { flag: 'wx' });
-    }
-    return true;
+    return readFileSync(path, 'utf8');
   } catch (error) {
-    if (errorCode(error) === 'EEXIST') return false;
-    throw fileError('write', path, error);
-  } finally {
-    rmSync(whole, { force: true });
+    if (errorCode(error) === 'ENOENT') return '';
+    throw fileError('read', path, error);
   }
 }
-
-/** Remove the lock of an owner that is gone; what another process has put in its place meanwhile goes back. */
-function takeAway(path: string, owner: string): void {
-  const aside = `${path}.${process.pid}`;
-  try {
-    renameSync(path, aside);
-    if (readFileSync(aside, 'utf8') !== owner) {
-      try {
-        linkSync(aside, path);
-      } catch (error) {
-        if (!hasNoLinks(error)) throw error;
-        renameSync(aside, path);
-      }
-    }
-  } catch (error) {
-    if (!['ENOENT', 'EEXIST'].includes(errorCode(error) ?? '')) throw fileError('write', path, error);
-  } finally {
-    rmSync(aside, { force: true });
-  }
-}
-
-/** Whether the process that wrote a lock is at work on this machine. */
-const isAtWork = (owner: string): boolean => {
-  const pid = Number.parseInt(owner, 10);
-  return pid > 0 && isRunning(pid) && owner === identity(pid);
-};
 
 /** The process that trains in a folder now; null where there is none on this machine. */
 export function processAt(folder: string): number | null {
-  try {
-    const owner = readFileSync(join(folder, 'run.lock'), 'utf8');
-    return isAtWork(owner) ? Number.parseInt(owner, 10) : null;
-  } catch (error) {
-    if (errorCode(error) === 'ENOENT') return null;
-    throw fileError('read', join(folder, 'run.lock'), error);
-  }
+  const owner = ownerOf(join(folder, 'run.lock'));
+  return ownerState(owner) === 'alive' ? Number.parseInt(owner, 10) : null;
 }
 
 /**
  * Keep a second process on this machine out of a run folder. Returns what gives it up again. A process that was killed leaves
- * its lock behind; the next one sees that its owner is gone.
+ * its lock behind; the next one sees that its owner is gone, and waits a little for one that is going.
  *
  * @throws UserError naming the process that is at work there
  */
 export function lockRun(folder: string): () => void {
   const path = join(folder, 'run.lock');
+  const until = Date.now() + PATIENCE;
   for (let tries = 0; ; tries++) {
-    if (make(path, identity(process.pid))) return () => rmSync(path, { force: true });
-    let owner = '';
-    try {
-      owner = readFileSync(path, 'utf8');
-    } catch (error) {
-      if (errorCode(error) !== 'ENOENT') throw fileError('read', path, error);
+    if (attempt('write', path, () => makeLock(path))) return () => rmSync(path, { force: true });
+    const owner = ownerOf(path);
+    const state = ownerState(owner);
+    if (state === 'dying' && Date.now() < until) {
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 50);
+      tries--;
+      continue;
     }
-    const pid = Number.parseInt(owner, 10);
-    if (tries > 9 || isAtWork(owner)) {
-      throw new UserError(`${folder} is being trained by process ${pid}`, {
+    if (tries > 9 || state === 'alive' || state === 'dying') {
+      throw new UserError(`${folder} is being trained by process ${Number.parseInt(owner, 10)}`, {
         hint: `wait for it or stop it; if there is no such run, remove ${path}`,
       });
     }
-    takeAway(path, owner);
+    attempt('write', path, () => removeLock(path, owner));
   }
 }
 
@@ -121,6 +66,6 @@ export function lockOwner(text: string | null): { pid: number; state: 'alive' | 
   if (text === null) return null;
   const pid = Number.parseInt(text, 10);
   if (!(pid > 0 && pid < 2 ** 31)) return null;
-  if (text.slice(text.lastIndexOf(' ') + 1) !== hostname()) return { pid, state: 'elsewhere' };
-  return { pid, state: isRunning(pid) && text === identity(pid) ? 'alive' : 'dead' };
+  const state = ownerState(text);
+  return { pid, state: state === 'gone' || state === 'dying' ? 'dead' : state };
 }
