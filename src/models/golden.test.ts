@@ -2,9 +2,10 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { fillerTensor, fillModule } from '../../test/filler.ts';
+import { float64Gradients, measureGradients } from '../../test/gradients.ts';
 import { goldenPath } from '../../test/shared.ts';
 import { expectNoLeak } from '../../test/torch.ts';
-import { noGrad, ops, tensor, tidy } from '../torch/index.ts';
+import { getNumThreads, noGrad, ops, setNumThreads, tensor, tidy } from '../torch/index.ts';
 import { createEmptyModel, modelNames, modelTable } from './index.ts';
 
 interface Golden {
@@ -70,21 +71,29 @@ describe('values', () => {
       );
     });
 
-    // In float64: in float32 rounding puts the odd value on the other side of a ReLU's kink, another one with each libtorch and
-    // number of threads, which moved ShuffleV1's first gradient by up to 8e-4 and MobileNetV2's golden one by 1.6e-4.
-    test('training: gradients', () => {
-      using model = make().to({ dtype: 'float64' }).train();
-      tidy(() => {
-        const logits = model.forward(input().to({ dtype: 'float64' }));
-        ops.crossEntropyLoss(logits, tensor([3, 14, 15, 92], { dtype: 'int64' })).backward();
-        const parameters = model.namedParameters();
-        for (const [key, norm] of Object.entries(expected.train_grad_l2!)) {
-          // A bias before a batch norm has no influence: what is left of it in the golden float32 is rounding near 1e-8.
-          const tolerance = norm < 1e-6 ? { rtol: 0, atol: 1e-6 } : { rtol: 2e-4, atol: 0 };
-          expect(parameters.get(key)!.grad!.norm().item(), key).toBeAllclose(norm, tolerance);
-        }
+    // Rounding puts the odd value on the other side of a ReLU's kink, another one with each libtorch, layout and number of threads:
+    // the golden float32 norms may be as far from float64 (gradients.test.ts has that) as ours of all those are, a few times over.
+    test('training: gradients, as far as float32 determines them', () => {
+      const exact = float64Gradients[name]!.gradients;
+      const before = getNumThreads();
+      const ours = [1, 2].flatMap((threads) => {
+        setNumThreads(threads);
+        return (['contiguous', 'channelsLast'] as const).map(
+          (memoryFormat) => measureGradients(name, { dtype: 'float32', memoryFormat }).gradients,
+        );
       });
-      model.zeroGrad();
+      setNumThreads(before);
+      for (const [key, norm] of Object.entries(expected.train_grad_l2!)) {
+        const reference = exact[key];
+        // A bias before a batch norm has no influence: what is left of it in float32 is rounding near 1e-8.
+        if (reference === undefined) {
+          expect(norm, key).toBeLessThan(1e-6);
+          continue;
+        }
+        const spread = Math.max(...ours.map((gradients) => Math.abs(gradients[key]! / reference - 1)));
+        expect(spread, key).toBeLessThan(5e-3);
+        expect(norm, key).toBeAllclose(reference, { rtol: 4 * spread + 1e-6, atol: 0 });
+      }
     });
 
     test('training: loss, running statistics; and nothing is left behind', () => {
