@@ -85,11 +85,14 @@ export function withoutStatistics<T>(network: Module, fn: () => T): T {
   }
 }
 
+/** Batch norm was asked to learn from one value a channel. */
+export class OneValueError extends UserError {}
+
 /** The variance of one value is not a number, and would stay in the running variance for good. */
 function checkBatch(input: Tensor): void {
   const [samples = 0, , height = 1, width = 1] = input.shape;
   if (samples * height * width > 1) return;
-  throw new UserError(
+  throw new OneValueError(
     `batch norm in training needs more than one value a channel, got an input [${input.shape.join(', ')}]`,
     {
       hint: 'use batches of two or more, or larger images',

@@ -1,6 +1,6 @@
 /** @file Networks: modules with PyTorch's names and state dicts, initialisation, optimizers, schedules. */
 export { AdamW, type AdamWOptions } from './adamw.ts';
-export { BatchNorm2d, withoutStatistics } from './batchnorm.ts';
+export { BatchNorm2d, OneValueError, withoutStatistics } from './batchnorm.ts';
 export { clipGradNorm } from './clip-grad.ts';
 export { Conv2d, type ConvOptions, ConvTranspose2d } from './conv.ts';
 export { foldBatchNorm } from './fold.ts';

@@ -17,6 +17,7 @@ import { checkModel, modelFile, modelLabel } from '../networks/model-reference.t
 import { checkDevice, defaultThreads, engineInfo, setNumThreads, tidy } from '../torch/index.ts';
 import { loadTraining, type NetworkInfo, type Position } from '../train/checkpoint.ts';
 import { distillation, type StrongView } from '../train/distillation.ts';
+import { checkLastBatch } from '../train/last-batch.ts';
 import { prefersChannelsLast } from '../train/layout.ts';
 import { startPosition, type TrainOptions, train } from '../train/loop.ts';
 import { supervised, type Task } from '../train/task.ts';
@@ -136,6 +137,8 @@ export async function run(
     // Now, not at the end of the first epoch: mixing needs two images, in the last batch too.
     if (config.augment) checkMixing([{ scheme: config.augment }], config.batchSize, data.train.count);
     student.to({ device: options.device, ...(options.channelsLast ? { memoryFormat: 'channelsLast' as const } : {}) });
+    const { batchSize } = config;
+    checkLastBatch(student, { count: data.train.count, batchSize, imageSize: info.size, device: options.device });
     const methods =
       teacher && losses.length > 0
         ? own(
