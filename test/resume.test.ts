@@ -171,3 +171,33 @@ describe('a full disk', () => {
     120_000,
   );
 });
+
+describe('a read-only folder', () => {
+  const possible = mountable();
+  test.skipIf(!possible)(
+    `is an error that names it, before anything is trained${possible ? '' : ' (skipped: cannot mount here)'}`,
+    async () => {
+      const shut = join(root, 'shut');
+      mkdirSync(shut);
+      execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=1m,ro', 'tmpfs', shut]);
+      try {
+        const { code, stderr } = await thrive([...shared, '--out', join(shut, 'run')]);
+        expect(code, stderr).toBe(2);
+        expect(stderr).toContain(join(shut, 'run'));
+        expect(stderr).toMatch(/read-only/i);
+      } finally {
+        execFileSync('umount', [shut]);
+      }
+    },
+  );
+});
+
+test('a clock that jumps back an hour at every look changes no bit', async () => {
+  const back =
+    'let at = Date.now(); Date.now = () => (at -= 3_600_000); const D = Date; globalThis.Date = class extends D { constructor(...a) { super(...(a.length ? a : [D.now()])); } };';
+  const folder = join(root, 'clock');
+  const env = { NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(back)}` };
+  const { code, stderr } = await thrive([...shared, '--out', folder], env);
+  expect(code, stderr).toBe(0);
+  expect(outcome(folder)).toEqual(outcome(join(root, 'whole')));
+});

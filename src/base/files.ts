@@ -35,6 +35,19 @@ function statusOf(path: string): Stats | undefined {
   }
 }
 
+/** Make a folder and those above it, with the system's own reason where it cannot: Node.js calls a read-only one ENOENT. */
+export function makeFolder(path: string): void {
+  try {
+    mkdirSync(path, { recursive: true });
+  } catch (error) {
+    if (errorCode(error) !== 'ENOENT') throw error;
+    let missing = path;
+    while (missing !== dirname(missing) && !statusOf(dirname(missing))) missing = dirname(missing);
+    mkdirSync(missing);
+    throw error;
+  }
+}
+
 /**
  * The part of a path that should be a folder and is none, where that is what went wrong: opening a file below a file fails with
  * ENOTDIR, making folders there with EEXIST.

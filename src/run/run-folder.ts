@@ -2,10 +2,10 @@
  * @file A run on disk: config.json, metrics.jsonl, TensorBoard events, last and best checkpoints, summary.json. What grows is
  * append-only, everything else is written atomically, so a run that died is one that can go on.
  */
-import { appendFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { appendFileSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { UserError } from '../base/errors.ts';
-import { withFileErrors, writeFileAtomic } from '../base/files.ts';
+import { makeFolder, withFileErrors, writeFileAtomic } from '../base/files.ts';
 import { toGive } from '../base/speech.ts';
 import type { Config, ConfigInput } from '../config/config.ts';
 import { type Fingerprint, recordedPrint } from '../config/fingerprint.ts';
@@ -81,7 +81,7 @@ export class RunFolder {
       });
     }
     withFileErrors('write to', path, () => {
-      mkdirSync(path, { recursive: true });
+      makeFolder(path);
       const left = readdirSync(path).find((name) => ofRun.test(name));
       if (left) {
         throw new UserError(`${path} holds what is left of a run (${left}), but no config.json to continue it with`, {
