@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { BuildError, build, chooseLibtorch } from '../native/build/build.mjs';
 import { locateCompiler } from '../native/build/compiler.mjs';
-import { buildDirOf, packageRoot } from '../native/build/current.mjs';
+import { packageRoot, writableBuildDir } from '../native/build/current.mjs';
 import { buildDecoder } from '../native/build/decoder.mjs';
 import { describeAttempts, usesReferenceBlas } from '../native/build/locate.mjs';
 import { withLock } from '../native/build/lock.mjs';
@@ -34,7 +34,7 @@ export async function setup(args) {
   try {
     const onWait = (/** @type {string} */ owner) => log(`setup: waiting for another setup (process ${owner})`);
     const work = () => steps({ force: args.includes('--force'), mayInstall: !args.includes('--no-install'), log });
-    const did = await withLock(join(buildDirOf(), 'setup.lock'), work, { onWait });
+    const did = await withLock(join(writableBuildDir(), 'setup.lock'), work, { onWait });
     const seconds = ((performance.now() - started) / 1000).toFixed(1);
     log(did.length > 0 ? `setup: done in ${seconds} s` : `setup: nothing to do (${seconds} s)`);
     return 0;
@@ -61,6 +61,7 @@ async function steps({ force, mayInstall, log }) {
   }
   const { built, info } = await buildAddon(force, mayInstall, log);
   if (built) did.push('native');
+  if (built && !writableBuildDir().startsWith(packageRoot)) log(`setup: the addon is in ${writableBuildDir()}`);
   if (info.note) log(`note: libtorch was linked ${info.note}`);
   const decoder = await buildDecoder({ log });
   if (decoder.built) did.push('decoder');

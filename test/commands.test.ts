@@ -69,7 +69,7 @@ describe('thrive doctor', () => {
     expect(ok).toBe(false);
     const failed = checks.filter(({ status }) => status === 'fail');
     expect(failed.map(({ name }) => name)).toEqual(failing);
-    for (const { advice } of failed) expect(advice).toMatch(/npm run setup/);
+    for (const { advice } of failed) expect(advice).toMatch(/npx thrive setup/);
     expect(failed.map(({ found }) => found).join()).toMatch(message);
   });
 
@@ -77,7 +77,7 @@ describe('thrive doctor', () => {
     const { code, stdout } = await thrive(['doctor'], { THRIVE_BUILD_DIR: join(root, 'no-build') });
     expect(code).toBe(1);
     expect(stdout).toMatch(
-      /^FAIL {2}native addon {3}could not load .*\n {21}.*not been built yet.*\n {21}.*\n {21}.*npm run setup$/m,
+      /^FAIL {2}native addon {3}could not load .*\n {21}.*not been built yet.*\n {21}.*\n {21}.*npx thrive setup$/m,
     );
     expect(stdout).toMatch(/\nThis machine cannot train yet; see FAIL above\.\n$/);
   });

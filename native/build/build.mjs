@@ -6,7 +6,7 @@ import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { BuildError, compileAll, linkAndTest, SourcesChanged } from './compile.mjs';
 import { compileFlags, linkFlags, locateCompiler } from './compiler.mjs';
-import { buildDirOf, currentBuild, describeLibtorch, packageRoot, writeJson } from './current.mjs';
+import { buildDirOf, currentBuild, describeLibtorch, packageRoot, writableBuildDir, writeJson } from './current.mjs';
 import { describeAttempts, locateLibtorch } from './locate.mjs';
 import { withLock } from './lock.mjs';
 import { hashOf, sourcesIn } from './sources.mjs';
@@ -20,6 +20,8 @@ import { hashOf, sourcesIn } from './sources.mjs';
  * @property {string} [sourceDir]
  * @property {string} [buildDir]
  * @property {NodeJS.ProcessEnv} [env]
+ * @property {NodeJS.ProcessEnv} [loadEnv] More variables for the process that tries the addon out: a sanitizer's runtime is
+ *   preloaded.
  */
 
 export { BuildError, smokeTest } from './compile.mjs';
@@ -82,7 +84,14 @@ export function chooseLibtorch({ env = process.env, buildDir = buildDirOf(), roo
  */
 export async function build(options = {}) {
   const { force = false, log = console.error, sourceDir = join(packageRoot, 'native'), env = process.env } = options;
-  const settings = { force, log, sourceDir, env, buildDir: options.buildDir ?? buildDirOf() };
+  const settings = {
+    force,
+    log,
+    sourceDir,
+    env,
+    loadEnv: options.loadEnv ?? {},
+    buildDir: options.buildDir ?? writableBuildDir(),
+  };
   for (let attempt = 0; attempt < 5; attempt++) {
     try {
       return await buildOnce(settings);
@@ -98,7 +107,7 @@ export async function build(options = {}) {
  * @param {Required<BuildOptions>} options
  * @returns {Promise<{ built: boolean, info: BuildInfo }>}
  */
-async function buildOnce({ force, log, sourceDir, buildDir, env }) {
+async function buildOnce({ force, log, sourceDir, buildDir, env, loadEnv }) {
   const { libtorch, tried } = chooseLibtorch({ env, buildDir });
   if (!libtorch)
     throw new BuildError('no usable libtorch:', { output: indent(describeAttempts(tried)), missing: 'libtorch' });
@@ -173,6 +182,7 @@ async function buildOnce({ force, log, sourceDir, buildDir, env }) {
         libtorch,
         compiler,
         log,
+        loadEnv,
       );
       /** @type {BuildInfo} */
       const info = {

@@ -67,10 +67,12 @@ console.log(JSON.stringify({ version: addon.exports.version(), openmp }));
  * Load an addon and run its self-test in a process of its own: a bad build may crash.
  *
  * @param {string} addon
+ * @param {NodeJS.ProcessEnv} [variables] for that process
  * @returns {Promise<{ version: string, openmp: string[] } | { failure: string }>}
  */
-export async function smokeTest(addon) {
-  const { NODE_OPTIONS: _, ...env } = process.env;
+export async function smokeTest(addon, variables = {}) {
+  const { NODE_OPTIONS: _, ...inherited } = process.env;
+  const env = { ...inherited, ...variables };
   const { code, signal, output } = await run(process.execPath, ['-e', smokeScript, addon], { env, timeout: 300_000 });
   if (code === 0) return JSON.parse(output.trim().split('\n').pop() ?? '');
   if (signal === 'SIGILL') return { failure: 'this processor lacks an instruction it uses (SIGILL)' };
@@ -135,8 +137,9 @@ export async function compileAll(files, compiler, flags, log) {
  * @param {import('./locate.mjs').Libtorch} libtorch
  * @param {import('./compiler.mjs').Compiler} compiler
  * @param {(line: string) => void} log
+ * @param {NodeJS.ProcessEnv} [variables] for the process that loads it
  */
-export async function linkAndTest(folder, objects, libtorch, compiler, log) {
+export async function linkAndTest(folder, objects, libtorch, compiler, log, variables = {}) {
   mkdirSync(folder, { recursive: true });
   const temporary = join(folder, `thrive.${process.pid}.tmp.node`);
   let note = '';
@@ -149,7 +152,7 @@ export async function linkAndTest(folder, objects, libtorch, compiler, log) {
         const { cause, remedy } = diagnoseCompile(link.output);
         throw new BuildError('the addon did not link', { output: firstErrors(link.output), cause, remedy });
       }
-      const result = await smokeTest(temporary);
+      const result = await smokeTest(temporary, variables);
       const seconds = ((performance.now() - started) / 1000).toFixed(1);
       if (!('failure' in result)) {
         if (result.openmp.length > 1) log(`  note: two OpenMP runtimes are loaded: ${result.openmp.join(', ')}`);

@@ -1,5 +1,7 @@
 // Which build of the addon is the current one. Kept small: every process that may load the addon reads it.
-import { readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { accessSync, constants, existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { homedir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -34,12 +36,37 @@ import { fileURLToPath } from 'node:url';
 export const packageRoot = resolve(dirname(fileURLToPath(import.meta.url)), '../..');
 
 /**
- * Where builds are kept: THRIVE_BUILD_DIR, or `build/` of the package.
+ * Where builds go: THRIVE_BUILD_DIR, else `build/` of the package, else, where others own that, a folder for this package in
+ * the user's cache.
  *
  * @param {Record<string, string | undefined>} [env]
+ * @param {string} [root]
  */
-export const buildDirOf = (env = process.env) =>
-  env.THRIVE_BUILD_DIR ? resolve(env.THRIVE_BUILD_DIR) : join(packageRoot, 'build');
+export function writableBuildDir(env = process.env, root = packageRoot) {
+  if (env.THRIVE_BUILD_DIR) return resolve(env.THRIVE_BUILD_DIR);
+  const own = join(root, 'build');
+  try {
+    accessSync(existsSync(own) ? own : root, constants.W_OK);
+    return own;
+  } catch {
+    const cache = env.XDG_CACHE_HOME || join(env.HOME || homedir(), '.cache');
+    return join(cache, 'thrive', createHash('sha256').update(root).digest('hex').slice(0, 16));
+  }
+}
+
+/**
+ * Where the build to load is: the folder that one would be written to, or the package's, if only there is one.
+ *
+ * @param {Record<string, string | undefined>} [env]
+ * @param {string} [root]
+ */
+export function buildDirOf(env = process.env, root = packageRoot) {
+  const writable = writableBuildDir(env, root);
+  const own = join(root, 'build');
+  const builtByOthers =
+    !env.THRIVE_BUILD_DIR && writable !== own && !currentBuild(writable) && currentBuild(own) !== undefined;
+  return builtByOthers ? own : writable;
+}
 
 /**
  * Replaces the file in one step: a reader sees the old one or the new one.

@@ -101,7 +101,7 @@ export function diagnoseLoad(message, { fresh = false } = {}) {
       cause: `the shared library ${missing} was not found`,
       missingLibrary: missing,
       remedy: torch
-        ? 'libtorch has moved or was removed: install it again or set LIBTORCH, then npm run setup'
+        ? 'libtorch has moved or was removed: install it again or set LIBTORCH, then npx thrive setup'
         : cuda
           ? 'it belongs to CUDA: install the nvidia packages that this PyTorch asks for, or use a CPU build of libtorch'
           : 'install the package that holds it, or add its folder to LD_LIBRARY_PATH',
@@ -111,7 +111,7 @@ export function diagnoseLoad(message, { fresh = false } = {}) {
   if (glibcxx) {
     return {
       cause: `the libstdc++ or glibc found first is older than the one it was built with (${glibcxx} is missing)`,
-      remedy: 'start outside conda and with LD_LIBRARY_PATH unset, or rebuild here: npm run setup -- --force',
+      remedy: 'start outside conda and with LD_LIBRARY_PATH unset, or rebuild here: npx thrive setup --force',
     };
   }
   if (/undefined symbol|symbol not found/i.test(message)) {
@@ -122,7 +122,7 @@ export function diagnoseLoad(message, { fresh = false } = {}) {
         }
       : {
           cause: 'it was built against another libtorch than the one that is loaded now',
-          remedy: 'rebuild it: npm run setup -- --force',
+          remedy: 'rebuild it: npx thrive setup --force',
         };
   }
   if (/static TLS block/.test(message)) {
@@ -133,14 +133,17 @@ export function diagnoseLoad(message, { fresh = false } = {}) {
     };
   }
   if (/wrong ELF class|invalid ELF header|incompatible architecture|Exec format|wrong architecture/.test(message)) {
-    return { cause: 'it was built for another kind of processor or system', remedy: 'rebuild it here: npm run setup' };
+    return {
+      cause: 'it was built for another kind of processor or system',
+      remedy: 'rebuild it here: npx thrive setup',
+    };
   }
   if (/file too short|truncated|object file has no/.test(message)) {
-    return { cause: 'the built file is not whole', remedy: 'rebuild it: npm run setup -- --force' };
+    return { cause: 'the built file is not whole', remedy: 'rebuild it: npx thrive setup --force' };
   }
   if (/cannot open shared object file|no such file|ENOENT|Cannot find module/i.test(message)) {
-    return { cause: 'the built file is gone', remedy: 'rebuild it: npm run setup' };
+    return { cause: 'the built file is gone', remedy: 'rebuild it: npx thrive setup' };
   }
   if (fresh) return { cause: '', remedy: 'report it with the output above' };
-  return { cause: 'the dynamic loader refused it', remedy: 'rebuild it: npm run setup -- --force' };
+  return { cause: 'the dynamic loader refused it', remedy: 'rebuild it: npx thrive setup --force' };
 }

@@ -131,13 +131,13 @@ describe('a machine that can train', () => {
 
 describe('what is missing fails, with advice', () => {
   test.each<[string, Partial<typeof fake>, string, RegExp, RegExp]>([
-    ['libtorch', { libtorch: 'absent' }, 'libtorch', /\/usr.*there is no libtorch/, /npm run setup/],
+    ['libtorch', { libtorch: 'absent' }, 'libtorch', /\/usr.*there is no libtorch/, /npx thrive setup/],
     [
       'a compiler and a build',
       { compiler: false, built: false },
       'C++ compiler',
       /g\+\+: not installed/,
-      /npm run setup/,
+      /npx thrive setup/,
     ],
     ['a loss that is a number', { loss: Number.NaN }, 'training step', /loss NaN to NaN/, /computes wrongly/],
   ])('%s', (_what, machine, name, found, advice) => {

@@ -46,7 +46,7 @@ export function compilerCheck(): Check {
     name: 'C++ compiler',
     status: currentBuild() ? 'warn' : 'fail',
     found,
-    advice: 'install g++ or clang++, then npm run setup',
+    advice: 'install g++ or clang++, then npx thrive setup',
   };
 }
 
@@ -57,7 +57,7 @@ export function libtorchCheck(): Check {
     name: 'libtorch',
     status: 'fail',
     found: describeAttempts(tried).join('; '),
-    advice: 'npm run setup says how to install it here',
+    advice: 'npx thrive setup says how to install it here',
   };
 }
 

@@ -16,6 +16,7 @@ import { registerQuickstart } from './commands/quickstart.ts';
 import { registerReport } from './commands/report.ts';
 import { registerScore } from './commands/score.ts';
 import { registerServe } from './commands/serve.ts';
+import { registerSetup } from './commands/setup.ts';
 import { registerShow } from './commands/show.ts';
 import { registerShowAugment } from './commands/show-augment.ts';
 import { registerDistill, registerTrain } from './commands/train.ts';
@@ -34,12 +35,14 @@ function build(): Command {
       'after',
       `
 Examples:
+  thrive setup                                       build the native addon, once
   thrive doctor                                      is this machine able to train?
   thrive train --data cifar100 --model resnet56      train a teacher
   thrive distill --data cifar100 --teacher runs/teacher/last.safetensors --student resnet20
   thrive eval runs/student/last.safetensors --data cifar100`,
     );
   for (const register of [
+    registerSetup,
     registerDoctor,
     registerData,
     registerTrain,

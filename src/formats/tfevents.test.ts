@@ -9,7 +9,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { refusal, temporaryFolder } from '../../test/fixtures/formats/fixtures.ts';
 import { maskedCrc32c } from './crc32c.ts';
 import { EventWriter } from './tfevents.ts';
@@ -101,6 +101,24 @@ describe('EventWriter', () => {
     ]);
     // As TensorFlow's files begin: the version event has 24 bytes.
     expect(readFileSync(events.path).subarray(0, 12).toString('hex')).toBe('1800000000000000a37f4b22');
+  });
+
+  it('writes the same bytes as ever', () => {
+    const clock = vi.spyOn(Date, 'now').mockReturnValue(1_700_000_000_250);
+    const events = new EventWriter(newRun(), { resumeAt: 300 });
+    clock.mockRestore();
+    events.scalar('train/loss', 0, 2.5, 1e9 + 0.25);
+    events.scalar('größer', 2 ** 40 + 3, -1e-3, 1e9 + 1);
+    events.scalar('x'.repeat(130), 300, 1e39, 0); // too large for single precision: infinity
+    events.close();
+    // Kept from a writer that put the bytes together by hand.
+    const bytes =
+      'GAAAAAAAAACjf0siCQAAEED8VNlBGg1icmFpbi5FdmVudDoyM40v6RAAAAAAAAAAlfv+GAkAABBA/FTZQRCsAjoCCAFrO4jxHgAA' +
+      'AAAAAADZ3BIyCQAAIABlzc1BKhMKEQoKdHJhaW4vbG9zcxUAACBA4xuG7CMAAAAAAAAAsJ93QwkAAIAAZc3NQRCDgICAgCAqEQoP' +
+      'CghncsO2w59lchVvEoO6ItMpUpwAAAAAAAAAy6ld+gkAAAAAAAAAABCsAiqNAQqKAQqCAXh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4' +
+      'eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4' +
+      'eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHgVAACAfwrBqn0=';
+    expect(readFileSync(events.path).toString('base64')).toBe(bytes);
   });
 
   it('has every record in the file at once, so that a crash loses none', () => {

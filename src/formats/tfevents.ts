@@ -5,6 +5,7 @@
 import { closeSync, fsyncSync, ftruncateSync, mkdirSync, openSync, readdirSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
+import { BinaryWriter, WireType } from '@bufbuild/protobuf/wire';
 import { errorCode, UserError } from '../base/errors.ts';
 import { withFileErrors, writeFully } from '../base/files.ts';
 import { maskedCrc32c } from './crc32c.ts';
@@ -39,9 +40,15 @@ export class EventWriter {
     if (resumeAt !== undefined) checkStep(resumeAt);
     [this.path, this.fd] = withFileErrors('write', folder, () => create(folder));
     const now = Date.now() / 1000;
-    this.append(event(now, 0, field(3, Buffer.from('brain.Event:2'))));
-    // SessionLog { status: START }.
-    if (resumeAt !== undefined) this.append(event(now, resumeAt, field(7, Buffer.from([0x08, 1]))));
+    this.append(event(now, 0, (writer) => writer.tag(3, WireType.LengthDelimited).string('brain.Event:2')));
+    if (resumeAt === undefined) return;
+    this.append(
+      event(now, resumeAt, (writer) => {
+        // SessionLog { Status status = 1 }, START being 1.
+        writer.tag(7, WireType.LengthDelimited).fork();
+        writer.tag(1, WireType.Varint).int32(1).join();
+      }),
+    );
   }
 
   /**
@@ -56,11 +63,15 @@ export class EventWriter {
     if (tag === '') throw new UserError('a scalar for TensorBoard needs a tag');
     if (typeof value !== 'number')
       throw new UserError(`the value of ${printable(tag)} is ${shown(value)}, not a number`);
-    const simpleValue = Buffer.alloc(5);
-    simpleValue[0] = (2 << 3) | 5;
-    simpleValue.writeFloatLE(value, 1);
-    const entry = Buffer.concat([field(1, Buffer.from(tag)), simpleValue]);
-    this.append(event(wallTime, step, field(5, field(1, entry))));
+    this.append(
+      event(wallTime, step, (writer) => {
+        // Summary { repeated Value value = 1 }, Value { string tag = 1; float simple_value = 2 }
+        writer.tag(5, WireType.LengthDelimited).fork();
+        writer.tag(1, WireType.LengthDelimited).fork();
+        writer.tag(1, WireType.LengthDelimited).string(tag);
+        writer.tag(2, WireType.Bit32).float(Math.fround(value)).join().join();
+      }),
+    );
   }
 
   /** Flush to the disk and close. Further calls do nothing. */
@@ -123,26 +134,13 @@ function checkStep(step: number): void {
   if (!Number.isSafeInteger(step) || step < 0) throw new UserError(`step ${shown(step)} is not a non-negative integer`);
 }
 
-/** `Event { double wall_time = 1; int64 step = 2; … }` */
-function event(wallTime: number, step: number, what: Uint8Array): Uint8Array {
-  const time = Buffer.alloc(9);
-  time[0] = (1 << 3) | 1;
-  time.writeDoubleLE(wallTime, 1);
-  const number = step === 0 ? [] : [(2 << 3) | 0, ...varint(step)];
-  return Buffer.concat([time, Uint8Array.from(number), what]);
-}
-
-/** A length-delimited field. */
-function field(number: number, content: Uint8Array): Uint8Array {
-  return Buffer.concat([Uint8Array.from([(number << 3) | 2, ...varint(content.length)]), content]);
-}
-
-function varint(value: number): number[] {
-  const bytes: number[] = [];
-  let rest = value;
-  for (; rest >= 0x80; rest = Math.floor(rest / 0x80)) bytes.push((rest % 0x80) | 0x80);
-  bytes.push(rest);
-  return bytes;
+/** `Event { double wall_time = 1; int64 step = 2; … }`; `what` writes the rest. */
+function event(wallTime: number, step: number, what: (writer: BinaryWriter) => void): Uint8Array {
+  const writer = new BinaryWriter();
+  writer.tag(1, WireType.Bit64).double(wallTime);
+  if (step !== 0) writer.tag(2, WireType.Varint).int64(step);
+  what(writer);
+  return writer.finish();
 }
 
 function frame(payload: Uint8Array): Uint8Array {

@@ -1,13 +1,7 @@
 import { existsSync, realpathSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { join, relative } from 'node:path';
-import {
-  type BuildInfo,
-  buildDirOf,
-  currentBuild,
-  describeLibtorch,
-  packageRoot,
-} from '../../native/build/current.mjs';
+import { join } from 'node:path';
+import { type BuildInfo, buildDirOf, currentBuild, describeLibtorch } from '../../native/build/current.mjs';
 import { diagnoseLoad } from '../../native/build/diagnose.mjs';
 import { errorMessage, UserError } from '../base/errors.ts';
 import type { NativeAddon } from './native-types.ts';
@@ -65,14 +59,14 @@ export function loadAddon({
   if (!info) {
     throw failure(
       [`it has not been built yet (there is no ${join(buildDir, 'current.json')})`],
-      ['build it, installing what is missing: npm run setup'],
+      ['build it, installing what is missing: npx thrive setup'],
     );
   }
   const path = join(buildDir, info.addon);
   const { libtorch } = info;
   const disagreement = disagrees(info, env);
-  if (disagreement) throw failure([disagreement], ['build for it: npm run setup', 'or unset LIBTORCH']);
-  if (!existsSync(path)) throw failure([`${path}: the built file is gone`], ['build it again: npm run setup']);
+  if (disagreement) throw failure([disagreement], ['build for it: npx thrive setup', 'or unset LIBTORCH']);
+  if (!existsSync(path)) throw failure([`${path}: the built file is gone`], ['build it again: npx thrive setup']);
   try {
     return load(path);
   } catch (error) {
@@ -82,7 +76,7 @@ export function loadAddon({
     const solutions = [remedy];
     if (!existsSync(libtorch.libDir)) {
       problems.push(`it was built against ${describeLibtorch(libtorch)}, and that folder is gone`);
-      solutions.push('build it against the libtorch there is now: npm run setup');
+      solutions.push('build it against the libtorch there is now: npx thrive setup');
     } else {
       problems.push(
         `it was built against ${describeLibtorch(libtorch)} with ${info.compiler.kind} ${info.compiler.version}`,
@@ -108,10 +102,7 @@ function disagrees(info: BuildInfo, env: Record<string, string | undefined>): st
 }
 
 function failure(problems: string[], solutions: string[], cause?: unknown): UserError {
-  // In a project that has Thrive as a dependency, `npm run setup` would be that project's.
-  const script = relative(process.cwd(), join(packageRoot, 'scripts/setup.mjs'));
-  const setup = process.cwd() === packageRoot ? 'npm run setup' : `node ${script}`;
-  const list = [...new Set(solutions)].map((line) => `\n  - ${line.replaceAll('npm run setup', setup)}`).join('');
+  const list = [...new Set(solutions)].map((line) => `\n  - ${line}`).join('');
   return new UserError(
     `could not load Thrive's native addon for ${process.platform}-${process.arch}\n  ${problems.join('\n  ')}`,
     {
