@@ -5,7 +5,7 @@ import { existsSync, mkdirSync, readFileSync, renameSync, rmSync } from 'node:fs
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { locateCompiler } from './compiler.mjs';
-import { buildDirOf, packageRoot, writeJson } from './current.mjs';
+import { packageRoot, writableBuildDir, writeJson } from './current.mjs';
 import { withLock } from './lock.mjs';
 import { hashOf, sourcesIn } from './sources.mjs';
 
@@ -15,7 +15,7 @@ const brew = ['/opt/homebrew/opt/jpeg-turbo', '/usr/local/opt/jpeg-turbo'];
  * @param {{ buildDir?: string, env?: NodeJS.ProcessEnv, log?: (line: string) => void }} [options]
  * @returns {Promise<{ built: boolean, reason: string }>} `reason`: why there is none, or ''
  */
-export async function buildDecoder({ buildDir = buildDirOf(), env = process.env, log = () => {} } = {}) {
+export async function buildDecoder({ buildDir = writableBuildDir(), env = process.env, log = () => {} } = {}) {
   const sources = sourcesIn(join(packageRoot, 'native/decode'));
   const { compiler, tried } = locateCompiler({ env });
   if (!compiler) return { built: false, reason: `no C++ compiler: ${tried.map(({ reason }) => reason).join(', ')}` };
