@@ -31,7 +31,7 @@ const double* doubles(napi_env env, napi_value value, int64_t length, const char
 // Sample b goes through operations[b * slots] … in order.
 napi_value applyOperations(Arguments& arguments) {
   napi_env env = arguments.env;
-  const at::Tensor& images = toTensor(env, arguments[0]);
+  at::Tensor images = toTensor(env, arguments[0]);
   if (images.dim() != 4 || images.scalar_type() != at::kByte || !images.device().is_cpu() || !images.is_contiguous())
     throw BadArgument("expected contiguous images [B, C, H, W] uint8 on the CPU, got " + describe(images));
   const int64_t batch = images.size(0), channels = images.size(1), height = images.size(2), width = images.size(3);

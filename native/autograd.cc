@@ -65,12 +65,12 @@ napi_value getGrad(Arguments& arguments) {
 // (tensor, gradient | null)
 napi_value setGrad(Arguments& arguments) {
   napi_env env = arguments.env;
-  const at::Tensor& tensor = toTensor(env, arguments[0]);
+  at::Tensor tensor = toTensor(env, arguments[0]);
   if (isNullish(env, arguments[1])) {
     tensor.mutable_grad() = at::Tensor();
     return undefined(env);
   }
-  const at::Tensor& gradient = toTensor(env, arguments[1]);
+  at::Tensor gradient = toTensor(env, arguments[1]);
   if (gradient.sizes() != tensor.sizes() || gradient.scalar_type() != tensor.scalar_type())
     throw BadArgument("a gradient " + describe(gradient) + " does not fit a tensor " + describe(tensor));
   tensor.mutable_grad() = gradient;
@@ -88,7 +88,7 @@ napi_value requiresGrad(Arguments& arguments) {
 }
 
 napi_value setRequiresGrad(Arguments& arguments) {
-  const at::Tensor& tensor = toTensor(arguments.env, arguments[0]);
+  at::Tensor tensor = toTensor(arguments.env, arguments[0]);
   bool on = toBool(arguments.env, arguments[1]);
   if (!on && !tensor.is_leaf()) throw BadArgument("only a leaf can stop requiring grad; use detach()");
   if (on && !at::isFloatingType(tensor.scalar_type()) && !at::isComplexType(tensor.scalar_type()))
@@ -103,7 +103,8 @@ napi_value isLeaf(Arguments& arguments) {
 
 // (tensor) -> the name of the function that made it, as PyTorch prints it, or null
 napi_value gradFunction(Arguments& arguments) {
-  const auto& function = toTensor(arguments.env, arguments[0]).grad_fn();
+  at::Tensor tensor = toTensor(arguments.env, arguments[0]);
+  const auto& function = tensor.grad_fn();
   if (!function) return null(arguments.env);
   std::string name = function->name();
   return fromString(arguments.env, name.substr(name.rfind(':') == std::string::npos ? 0 : name.rfind(':') + 1));

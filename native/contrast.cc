@@ -210,15 +210,15 @@ void addScaled(float* sum, const float* row, float factor, int64_t length) {
   for (int64_t i = 0; i < length; i++) sum[i] += factor * row[i];
 }
 
-const at::Tensor& checkFloats(napi_env env, napi_value value, const char* name) {
-  const at::Tensor& tensor = toTensor(env, value);
+at::Tensor checkFloats(napi_env env, napi_value value, const char* name) {
+  at::Tensor tensor = toTensor(env, value);
   if (tensor.dim() != 2 || tensor.scalar_type() != at::kFloat || !tensor.device().is_cpu() || !tensor.is_contiguous())
     throw BadArgument(std::string(name) + ": expected a contiguous float32 matrix on the CPU, got " + describe(tensor));
   return tensor;
 }
 
-const at::Tensor& checkIndex(napi_env env, napi_value value, int64_t batch, int64_t samples) {
-  const at::Tensor& index = toTensor(env, value);
+at::Tensor checkIndex(napi_env env, napi_value value, int64_t batch, int64_t samples) {
+  at::Tensor index = toTensor(env, value);
   if (index.dim() != 2 || index.scalar_type() != at::kInt || !index.device().is_cpu() || !index.is_contiguous() ||
       index.size(0) != batch || index.size(1) < 2)
     throw BadArgument("index: expected contiguous int32 [B, 1 + negatives] on the CPU, got " + describe(index));

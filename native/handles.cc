@@ -81,7 +81,7 @@ Handle store(at::Tensor tensor) {
   return static_cast<double>(slots()[slot].generation * kSlots + slot);
 }
 
-const at::Tensor& load(Handle handle) {
+at::Tensor load(Handle handle) {
   const Slot& slot = slotOf(handle);
   if (holds(slot, handle)) return slot.tensor;
   std::string what = "this tensor";

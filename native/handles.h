@@ -16,10 +16,11 @@ using Handle = double;
 // Takes ownership of one reference. An undefined tensor has no handle: ask first.
 Handle store(at::Tensor tensor);
 
-// The tensor behind a handle; throws BadArgument that says what became of it otherwise.
-const at::Tensor& load(Handle handle);
+// The tensor behind a handle; throws BadArgument that says what became of it otherwise. A reference of its own and not one
+// into the table: that moves when a store makes it grow, and a release empties the slot.
+at::Tensor load(Handle handle);
 
-inline const at::Tensor& toTensor(napi_env env, napi_value value) {
+inline at::Tensor toTensor(napi_env env, napi_value value) {
   double handle;
   if (napi_get_value_double(env, value, &handle) != napi_ok)
     throw BadArgument("expected a tensor, got " + typeName(env, value));

@@ -26,7 +26,7 @@ void checkImages(const at::Tensor& images, at::ScalarType dtype) {
 // image, and mirrored if flip[b] is not 0.
 napi_value gatherCropFlip(Arguments& arguments) {
   napi_env env = arguments.env;
-  const at::Tensor& images = toTensor(env, arguments[0]);
+  at::Tensor images = toTensor(env, arguments[0]);
   checkImages(images, at::kByte);
   size_t batch = toTypedArray(env, arguments[1]).length;
   const int32_t* index = toInt32(env, arguments[1], batch, "index");
@@ -74,7 +74,7 @@ napi_value gatherCropFlip(Arguments& arguments) {
 // A table gives exactly the rounding of the formula that filled it, and costs no arithmetic.
 napi_value normalizeImages(Arguments& arguments) {
   napi_env env = arguments.env;
-  const at::Tensor& images = toTensor(env, arguments[0]);
+  at::Tensor images = toTensor(env, arguments[0]);
   checkImages(images, at::kByte);
   TypedArray table = toTypedArray(env, arguments[1]);
   bool last = toBool(env, arguments[2]);

@@ -59,11 +59,23 @@ napi_value setDeterministic(Arguments& arguments) {
   return undefined(arguments.env);
 }
 
+// What `load` hands out must outlive the table's growth and the release of its handle.
+void checkHandles() {
+  Handle handle = store(at::full({1}, 7.0));
+  const at::Tensor& held = load(handle);
+  std::vector<Handle> more;
+  for (int i = 0; i < 4096; i++) more.push_back(store(held));
+  for (Handle other : more) release(other);
+  release(handle);
+  if (!held.defined() || held.item<double>() != 7.0) throw std::runtime_error("a tensor in use was lost with its handle");
+}
+
 // A 2x2 product and its gradient: does this build compute at all?
 napi_value selfTest(Arguments& arguments) {
   at::Tensor a = at::ones({2, 2}).set_requires_grad(true);
   at::matmul(a, at::full({2, 2}, 3.0)).sum().backward();
   if (!a.grad().defined() || a.grad().sum().item<double>() != 24.0) throw std::runtime_error("the gradient of a 2x2 product is wrong");
+  checkHandles();
   return undefined(arguments.env);
 }
 

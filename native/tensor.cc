@@ -111,7 +111,7 @@ napi_value tensorBytes(Arguments& arguments) {
 
 napi_value tensorItem(Arguments& arguments) {
   napi_env env = arguments.env;
-  const at::Tensor& tensor = toTensor(env, arguments[0]);
+  at::Tensor tensor = toTensor(env, arguments[0]);
   if (tensor.numel() != 1) throw BadArgument("item() needs a tensor of one element, this one is " + describe(tensor));
   at::Scalar scalar = tensor.item();
   if (scalar.isBoolean()) return fromBool(env, scalar.toBool());
@@ -143,8 +143,8 @@ napi_value tensorIsContiguous(Arguments& arguments) {
 
 // (a, b) -> do they share memory?
 napi_value tensorSharesStorage(Arguments& arguments) {
-  const at::Tensor& a = toTensor(arguments.env, arguments[0]);
-  const at::Tensor& b = toTensor(arguments.env, arguments[1]);
+  at::Tensor a = toTensor(arguments.env, arguments[0]);
+  at::Tensor b = toTensor(arguments.env, arguments[1]);
   return fromBool(arguments.env, a.has_storage() && b.has_storage() && a.storage().is_alias_of(b.storage()));
 }
 

@@ -135,7 +135,8 @@ async function buildOnce({ force, log, sourceDir, buildDir, env, loadEnv }) {
   }
   const nodeApi = require('node-api-headers/package.json').version;
   const flags = compileFlags(libtorch, compiler, { nodeApiInclude });
-  const toolchain = [compiler, flags, libtorch.identity, nodeApi];
+  // The Node-API headers are told by their version: wherever they lie, the same objects serve.
+  const toolchain = [compiler, flags.filter((flag) => flag !== nodeApiInclude), libtorch.identity, nodeApi];
   const link = linkFlags(libtorch, compiler, { cuda: libtorch.cuda });
   const key = hashOf([toolchain, sourceHash, link, cudaPackages(libtorch)]);
   const folder = join(buildDir, key);
