@@ -95,7 +95,7 @@ function charts(curves: Curves, axis: XAxis, batchSize: number | null): [string,
       label: gaps > 0 ? `${place.label} (${plural(gaps, 'NaN')})` : place.label,
       x,
       y,
-      exact: name.startsWith('epoch/'),
+      exact: name.startsWith('epoch/') || name === 'step/lr',
     };
     all.set(place.chart, [...(all.get(place.chart) ?? []), line]);
   }
@@ -209,7 +209,7 @@ function CurvesSection({ id, detail }: { id: string; detail: RunDetail }) {
       <div class="charts">
         {!curves && !problem && [0, 1, 2, 3].map((i) => <div key={i} class="chart empty" />)}
         {drawn.map(([title, lines]) => (
-          <Memo
+          <Chart
             key={title}
             title={title}
             lines={lines}
@@ -224,8 +224,6 @@ function CurvesSection({ id, detail }: { id: string; detail: RunDetail }) {
     </section>
   );
 }
-
-const Memo = Chart;
 
 function Settings({ detail }: { detail: RunDetail }) {
   const others = [...runs.value.values()].filter(({ id, state }) => id !== detail.brief.id && state !== 'broken');

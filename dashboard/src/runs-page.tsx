@@ -55,7 +55,7 @@ const columns: Column[] = [
     usual: true,
   },
   { key: 'seconds', title: 'Time taken', by: (r) => r.seconds, show: (r) => duration(r.seconds), numeric: true },
-  { key: 'created', title: 'Begun', by: (r) => r.created, show: (r) => when(r.created), usual: true },
+  { key: 'created', title: 'Begun', by: (r) => r.created, show: (r) => when(r.created) },
 ];
 
 const stateOrder = ['running', 'failed', 'broken', 'stale', 'stopped', 'finished'];

@@ -75,7 +75,7 @@ afterAll(() => {
 describe('runs', () => {
   test('real runs: what they say of themselves', async () => {
     expect(await find('real/kd-40-s1')).toMatchObject({
-      ...{ state: 'finished', label: 'KD', student: 'resnet20', teacher: 'resnet56', data: 'cifar100', epochs: 40 },
+      ...{ state: 'finished', label: 'kd', student: 'resnet20', teacher: 'resnet56', data: 'cifar100', epochs: 40 },
       problem: null,
     });
     const [one, two] = [await find('real/ce-40-s1'), await find('real/ce-40-s2')];
@@ -94,7 +94,7 @@ describe('runs', () => {
       comparison: { rows: { label: string; seeds: number[] }[] };
       tests: { metric: string; low: number; high: number; p: number; difference: number }[];
     };
-    expect(comparison.rows.map(({ label, seeds }) => [label, seeds.length]).sort()).toEqual([['CE', 2], ['KD', 2]]); // biome-ignore format: pairs
+    expect(comparison.rows.map(({ label, seeds }) => [label, seeds.length]).sort()).toEqual([['ce', 2], ['kd', 2]]); // biome-ignore format: pairs
     expect(tests.map(({ metric }) => metric)).toEqual(['top1', 'loss']);
     for (const { low, high, difference } of tests) expect(low < difference && difference < high).toBe(true);
   });
