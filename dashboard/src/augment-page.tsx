@@ -117,7 +117,7 @@ function StddevTable({ scores }: { scores: Scores }) {
   );
   const part = (value: number): number => (300 * value) / most;
   return (
-    <div class="scroll" role="region" aria-label="T. stddev" tabIndex={0}>
+    <div class="scroll" role="region" aria-label="Table of T. stddev" tabIndex={0}>
       <table>
         <thead>
           <tr>

@@ -20,6 +20,9 @@ export interface Line {
 
 export type Zoom = { min: number; max: number } | null;
 
+/** Beyond this the ticks of an axis come too close for a number to tell them apart. */
+export const LARGEST = 1e12;
+
 const dashes = [[], [8, 4], [2, 3], [9, 3, 2, 3]];
 
 /** Exponential moving average that begins unbiased, as in TensorBoard; gaps stay gaps. */
@@ -70,8 +73,8 @@ function tables(props: ChartProps): { data: uPlot.AlignedData; series: uPlot.Ser
   const joined: uPlot.AlignedData[] = [];
   const series: uPlot.Series[] = [{ label: props.xTitle, value: (_, v) => (v === null ? '' : compact(v)) }];
   const bands: uPlot.Band[] = [];
-  const clean = (y: (number | null)[]): (number | null)[] =>
-    props.log ? y.map((v) => (v !== null && v > 0 ? v : null)) : y;
+  const drawable = (v: number | null): boolean => v !== null && Math.abs(v) < LARGEST && (!props.log || v > 0);
+  const clean = (y: (number | null)[]): (number | null)[] => y.map((v) => (drawable(v) ? v : null));
   for (const [i, line] of props.lines.entries()) {
     const colour = lineColour(line, i, dark);
     const dash = line.dash ?? dashes[Math.floor((line.colour ?? i) / palette.length) % dashes.length]!;
@@ -200,6 +203,8 @@ export function Chart(props: ChartProps) {
       const u = plot.current;
       if (!u || u.data[0]!.length === 0) return;
       const whole = { min: u.data[0]![0]!, max: u.data[0]!.at(-1)! };
+      // A scale without extent would never come to an end of its ticks.
+      if (whole.min === whole.max) return;
       ours.current = true;
       u.setScale('x', to ?? whole);
       ours.current = false;
@@ -213,9 +218,9 @@ export function Chart(props: ChartProps) {
   }, []);
 
   return (
-    <figure class="chart" role="img" aria-label={describe(props)} data-chart={props.title}>
+    <figure class="chart">
       <figcaption>{props.title}</figcaption>
-      <div ref={place} class="plot" />
+      <div ref={place} class="plot" role="img" aria-label={describe(props)} data-chart={props.title} />
     </figure>
   );
 }

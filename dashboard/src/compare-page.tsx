@@ -100,7 +100,11 @@ function Table({ comparison, ids }: Answer) {
                   <span class="small">
                     {' '}
                     {ids[i]!.map((id) => (
-                      <a key={id} href={link('run', id)} aria-label={`open ${runs.value.get(id)?.name}`}>
+                      <a
+                        key={id}
+                        href={link('run', id)}
+                        aria-label={`${runs.value.get(id)?.seed ?? '·'}: ${runs.value.get(id)?.name}`}
+                      >
                         {runs.value.get(id)?.seed ?? '·'}{' '}
                       </a>
                     ))}
@@ -171,7 +175,7 @@ function Differences({ comparison, tests }: Answer) {
   return (
     <section aria-labelledby="differences">
       <h2 id="differences">Differences</h2>
-      <div class="scroll" role="region" aria-label="Differences" tabIndex={0}>
+      <div class="scroll" role="region" aria-label="Table of differences" tabIndex={0}>
         <table>
           <thead>
             <tr>

@@ -2,7 +2,7 @@
 import { useSignal } from '@preact/signals';
 import { useEffect, useState } from 'preact/hooks';
 import { type Curves, get, type RunDetail } from './api.ts';
-import { Chart, type Line, type Zoom, ZoomTools } from './chart.tsx';
+import { Chart, LARGEST, type Line, type Zoom, ZoomTools } from './chart.tsx';
 import { ErrorsSection } from './errors-section.tsx';
 import { bytes, compact, duration, fixed, NONE, plural, when } from './format.ts';
 import { State } from './runs-page.tsx';
@@ -88,7 +88,9 @@ function charts(curves: Curves, axis: XAxis, batchSize: number | null): [string,
     const x: number[] = [];
     const y: (number | null)[] = [];
     for (let i = 0; i < points.length; i += 2) {
-      x.push(toX(points[i]!));
+      const at = toX(points[i]!);
+      if (!(Math.abs(at) < LARGEST)) continue;
+      x.push(at);
       y.push(points[i + 1]!);
     }
     const line = {
@@ -263,7 +265,7 @@ function Settings({ detail }: { detail: RunDetail }) {
       {other && shown.length === 0 ? (
         <p>Nothing differs.</p>
       ) : (
-        <div class="scroll" role="region" aria-label="Settings" tabIndex={0}>
+        <div class="scroll" role="region" aria-label="Table of settings" tabIndex={0}>
           <table>
             <thead>
               <tr>

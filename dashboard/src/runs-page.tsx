@@ -138,7 +138,7 @@ function Row({ run, shown, inGroup }: { run: RunBrief; shown: Column[]; inGroup?
           type="button"
           class="quiet"
           aria-pressed={isBase}
-          aria-label={`baseline: ${run.name}`}
+          aria-label={isBase ? `baseline: ${run.name}` : `set as baseline: ${run.name}`}
           onClick={() => setBaseline(isBase ? '' : run.id)}
         >
           {isBase ? 'baseline' : 'set'}
