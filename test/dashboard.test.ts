@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Serving, startServer } from '../src/serve/start.ts';
 import { chromium, type Page, withPage } from './chromium.ts';
-import { start } from './cli.ts';
+import { start, thrive } from './cli.ts';
 import { because } from './shared.ts';
 
 const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
@@ -164,6 +164,62 @@ describe.skipIf(!chromium)(`the dashboard in a browser${because(chromium, 'chrom
       third.child.kill('SIGINT');
       await third.finished;
       await state('stopped');
+      expect(page.log).toEqual([]);
+    });
+  }, 120_000);
+
+  test('augmentations are drawn by a job, and errors kept by eval are shown', async () => {
+    const out = join(folder, 'tiny');
+    const made = await thrive([
+      'train',
+      '--data',
+      'synthetic',
+      '--limit-train',
+      '320',
+      '--limit-test',
+      '100',
+      '--model',
+      'resnet8',
+      '--epochs',
+      '1',
+      '--out',
+      out,
+    ]);
+    expect(made.code, made.stderr).toBe(0);
+    const kept = await thrive([
+      'eval',
+      join(out, 'last.safetensors'),
+      '--limit-test',
+      '100',
+      '--save',
+      '--teacher',
+      join(out, 'last.safetensors'),
+    ]);
+    expect(kept.code, kept.stderr).toBe(0);
+    await serving.index.scan();
+    const id = idOf('tiny');
+    await withPage(async (page) => {
+      await page.open(address(`#token=${serving.token}`));
+      await page.until(`document.querySelector('table')`);
+      await page.evaluate(`location.hash = '#/run/${id}'; 0`);
+      await page.until(`document.querySelector('.confusion svg') && document.querySelector('.images img')`);
+      expect(await violations(page)).toEqual([]);
+      await shoot(page, 'errors');
+      await page.evaluate(`location.hash = '#/augment?data=synthetic&teacher=${id}&pick=teacher-entropy&count=4'; 0`);
+      await page.until(`document.querySelector('.chip') && document.querySelector('button.main')`);
+      await page.evaluate(`document.querySelector('button.main').click()`);
+      await page.until(`document.querySelectorAll('.framed img').length === 8`);
+      expect(await page.evaluate(`document.querySelectorAll('.opinion li').length`)).toBeGreaterThan(20);
+      expect(await violations(page)).toEqual([]);
+      await shoot(page, 'augment-drawn');
+      // Measuring ends with the page.
+      await page.evaluate(`[...document.querySelectorAll('button')].find((b) => b.textContent === 'Measure').click()`);
+      await page.until(`document.querySelector('section[aria-labelledby=measure] table td.number')`);
+      await page.evaluate(`location.hash = '#/runs'; 0`);
+      await page.until(`document.querySelector('table.runs')`);
+      const end = Date.now() + 5000;
+      while (serving.jobs.running > 0 && Date.now() < end) await new Promise((done) => setTimeout(done, 50));
+      expect(serving.jobs.running).toBe(0);
       expect(page.log).toEqual([]);
     });
   }, 120_000);

@@ -44,9 +44,9 @@ export class Jobs {
       this.#running.delete(child);
     });
     let sent = 0;
+    let open = true;
     return new ReadableStream<Uint8Array>({
       start(controller) {
-        let open = true;
         const end = (): void => {
           if (open) controller.close();
           open = false;
@@ -66,7 +66,11 @@ export class Jobs {
           end();
         });
       },
-      cancel: stop,
+      cancel() {
+        // The stream is closed then: what the job still says has nowhere to go.
+        open = false;
+        stop();
+      },
     });
   }
 
