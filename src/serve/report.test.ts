@@ -26,7 +26,7 @@ test('all of the results: every row with its numbers, curves, notes and settings
   expect(html).toContain('Not compared like with like');
   expect(html).toContain('T. stddev and test loss');
   expect(html).toContain('thrive distill --config');
-  expect(html).toContain('kd.temperature');
+  expect(html).toContain('<th scope="row">temperature</th>');
 });
 
 test('names and settings are text, and images of errors are bytes', () => {

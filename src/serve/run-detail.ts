@@ -3,6 +3,7 @@ import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { errorMessage } from '../base/errors.ts';
 import { titleOf } from '../compare/settings.ts';
+import { modernize } from '../config/legacy.ts';
 import { readObject } from './contain.ts';
 import type { KnownRun } from './run-index.ts';
 
@@ -71,7 +72,7 @@ export function readDetail(run: KnownRun): RunDetail {
   } catch (error) {
     problem = errorMessage(error);
   }
-  const config = dict(record.config);
+  const config = modernize(dict(record.config));
   const settings: Setting[] = [];
   flatten(config, '', settings);
   const versions = Object.entries(dict(record.versions))
