@@ -1,16 +1,10 @@
 /** @file Flags of settings, from their rows. */
 import { type Command, Option } from 'commander';
 import { flagName, speakFlags } from '../base/speech.ts';
-import { groups, type Setting, type Table } from '../config/row.ts';
+import { defaultText, groups, type Setting, type Table } from '../config/row.ts';
 import { settings } from '../config/settings.ts';
 import { checkShape } from '../config/shape.ts';
 import { plain } from '../config/values.ts';
-
-/** What a row's default is, for people. */
-export function defaultText({ default: value, defaultText: text }: Setting): string | undefined {
-  if (text !== undefined) return text;
-  return value === undefined || value === false || typeof value === 'function' ? undefined : String(value);
-}
 
 /** One flag. `more` is what a command says otherwise than a run does. */
 function optionOf(key: string, row: Setting, more: Partial<Setting>): Option {

@@ -73,6 +73,12 @@ export const setting = <S extends z.ZodType, const R extends Omit<Setting, 'sche
   row: R,
 ): R & { schema: S } => ({ ...row, schema });
 
+/** What a row's default is, for people. */
+export function defaultText({ default: value, defaultText: text }: Setting): string | undefined {
+  if (text !== undefined) return text;
+  return value === undefined || value === false || typeof value === 'function' ? undefined : String(value);
+}
+
 /** What is written. */
 export type Written<T extends Table> = { [K in keyof T]?: z.input<T[K]['schema']> | undefined };
 
