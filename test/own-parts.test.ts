@@ -164,7 +164,7 @@ describe('a dataset', () => {
     expect(info).toMatchObject({ name: 'stripes', classes: 2, padding: 4, cutout: 8 });
     const set = await loadSplit({ data: path }, 'train', 10);
     expect([...set.labels]).toEqual([0, 1, 0, 1, 0, 1, 0, 1, 0, 1]);
-    await expect(loadSplit({ data: path }, 'test', 61)).rejects.toThrow('--limit-test 61: my-data.ts has 60 test');
+    await expect(loadSplit({ data: path }, 'test', 61)).rejects.toThrow('limitTest 61: my-data.ts has 60 test');
   });
 
   test('that throws when it loads says file and line', async () => {
