@@ -27,6 +27,16 @@ test('the library example trains, distils and measures', { timeout: 120_000 }, a
   }
 });
 
+test('docs/extending.md shows the files of the examples to the letter', () => {
+  const read = (path: string): string => readFileSync(new URL(`../${path}`, import.meta.url), 'utf8');
+  const doc = read('docs/extending.md');
+  for (const name of ['my-loss', 'my-augmentation', 'my-criterion', 'my-data']) {
+    const code = read(`examples/${name}.ts`).replace(/^\/\*\*[\s\S]*?\*\/\n/, '');
+    expect(doc).toContain(`\`\`\`ts\n${code}\`\`\``);
+  }
+  expect(doc.match(/```ts/g)?.length).toBe(4);
+});
+
 test('the README shows the library example to the letter', () => {
   const read = (path: string): string => readFileSync(new URL(`../${path}`, import.meta.url), 'utf8');
   const code = read('examples/library.ts').replace(/^\/\*\*[\s\S]*?\*\/\n/, '');

@@ -88,6 +88,11 @@ export class Registry<T extends Named> {
     });
   }
 
+  /** The full name of a part that is here; any other name as it is: a part of the user's goes by the one it gave itself. */
+  fullName(name: string): string {
+    return this.#known.get(this.#alike(name))?.name ?? name;
+  }
+
   /** The part of a reference: a name, an alias, the path of a file. @throws UserError naming the nearest one */
   get(reference: string): T {
     const found = this.own(reference)?.part ?? this.#known.get(this.#alike(reference));

@@ -11,6 +11,7 @@ import { registerEval } from './commands/eval.ts';
 import { registerExport } from './commands/export.ts';
 import { registerImport } from './commands/import.ts';
 import { registerModels } from './commands/models.ts';
+import { registerParts } from './commands/parts.ts';
 import { registerPredict } from './commands/predict.ts';
 import { registerQuickstart } from './commands/quickstart.ts';
 import { registerReport } from './commands/report.ts';
@@ -58,6 +59,7 @@ Examples:
     registerReport,
     registerExport,
     registerModels,
+    registerParts,
     registerBench,
     registerQuickstart,
   ]) {

@@ -9,7 +9,10 @@ import { addSettings, checkedSettings } from './setting-flags.ts';
 
 export interface ViewFlags
   extends Pick<ConfigInput, 'data' | 'dataDir' | 'limitTrain' | 'student' | 'augment' | 'draw' | 'precision'>,
-    Pick<ConfigInput, 'pickFactor' | 'pickKeep' | 'temperature' | 'seed' | 'device' | 'threads'> {
+    Pick<
+      ConfigInput,
+      'augmentOption' | 'pickOption' | 'pickFactor' | 'pickKeep' | 'temperature' | 'seed' | 'device' | 'threads'
+    > {
   teacher?: string;
   teacherModel?: string;
   teacherNormalization?: string;
@@ -22,12 +25,23 @@ export const augmentHelp = `
 --augment takes names separated by commas:
   all                           the paper's nine: identity, flip, crop+flip, cutout, autoaugment, mixup, cutmix,
                                 cutmix+pick:student-entropy (needs --student), cutmix+pick:teacher-entropy
-  SCHEME                        one of these, or randaugment, trivialaugment, random-erasing, patchmix
-  SCHEME+pick:CRITERION         what is kept of a pool of its views; CRITERION is kl, teacher-entropy, student-entropy,
-                                dissimilarity or random (kl and student-entropy need --student)`;
+  SCHEME                        any that thrive augmentations lists, or the path of a file that exports one
+  SCHEME+pick:CRITERION         what is kept of a pool of its views; CRITERION is any that thrive criteria lists, or
+                                the path of a file (kl and student-entropy need --student)`;
 
 const shared = ['data', 'dataDir', 'teacher', 'teacherModel', 'teacherNormalization', 'student', 'augment', 'draw'];
-const others = ['limitTrain', 'pickFactor', 'pickKeep', 'temperature', 'seed', 'device', 'precision', 'threads'];
+const others = [
+  'augmentOption',
+  'pickOption',
+  'limitTrain',
+  'pickFactor',
+  'pickKeep',
+  'temperature',
+  'seed',
+  'device',
+  'precision',
+  'threads',
+];
 
 /** The flags of a run that mean the same here; `more` is what a command says of them itself. */
 export function addViewFlags(
@@ -56,12 +70,14 @@ export function addViewFlags(
 export function judgeOptions(flags: ViewFlags & { data: string }): JudgeOptions {
   checkedSettings({ ...flags });
   const { student, studentModel, draw, precision, data, dataDir, limitTrain, augment, pickFactor, pickKeep } = flags;
-  const { temperature, seed, device, threads } = flags;
+  const { temperature, seed, device, threads, augmentOption, pickOption } = flags;
   return {
     data,
     dataDir,
     limitTrain,
     augment,
+    augmentOption,
+    pickOption,
     pickFactor,
     pickKeep,
     temperature,

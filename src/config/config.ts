@@ -1,5 +1,6 @@
 /** @file A configuration from what a user wrote: checked, with every default filled in. */
 import { UserError } from '../base/errors.ts';
+import { isOwnReference } from '../base/registry.ts';
 import { flagName, named, toGive } from '../base/speech.ts';
 import { nearest } from '../base/suggest.ts';
 import { shown } from './errors.ts';
@@ -26,7 +27,7 @@ export const defineExperiment = <const T extends ConfigInput>(
 
 function checkName(key: string, { names, path }: Setting, value: unknown): void {
   const known = names?.(world);
-  if (!known || path === 'network' || known.includes(String(value))) return;
+  if (!known || path === 'network' || known.includes(String(value)) || isOwnReference(String(value))) return;
   const guess = nearest(String(value), known);
   throw new UserError(
     `${named(key)}: must be ${known.join(', ')}, got ${shown(value)}${guess ? `; did you mean '${guess}'?` : ''}`,

@@ -1,6 +1,8 @@
 /** @file What training is made of, from a configuration's flat settings. */
+import { schemeByName } from '../augment/index.ts';
 import { findLoss } from '../distill/losses/index.ts';
 import type { KdOptions } from '../distill/objective.ts';
+import { findCriterion } from '../distill/pick/index.ts';
 import { isOnnx } from '../networks/onnx-metadata.ts';
 import type { NormalizationSetting } from '../networks/teacher-normalization.ts';
 import type { ScheduleConfig } from '../nn/schedule.ts';
@@ -72,8 +74,8 @@ export function methodsOf({ task, method = [], weight = {}, methodOption = {} }:
     .map(({ name, on }) => ({
       name,
       on,
-      weight: weight[name] ?? findLoss(name).weight,
-      options: methodOption[name] ?? {},
+      weight: weight[findLoss(name).name] ?? findLoss(name).weight,
+      options: methodOption[findLoss(name).name] ?? {},
     }));
 }
 
@@ -83,20 +85,28 @@ export const kdOf = ({ gamma = 0.1, alpha = 0, temperature = 4 }: Config): KdOpt
 /** How the second view is made, and what of it is kept. */
 export interface ViewSettings {
   scheme: string;
+  options: Readonly<Record<string, unknown>> | undefined;
   draw: 'sample' | 'batch';
   labels: 'teacher' | 'mixed';
   /** Of the term on x' that is held against mixed labels. */
   weight: number;
   passes: 'separate' | 'joint';
-  pick: { criterion: string; factor: number; keep: number; updateStatistics: boolean } | null;
+  pick: {
+    criterion: string;
+    options?: Readonly<Record<string, unknown>> | undefined;
+    factor: number;
+    keep: number;
+    updateStatistics: boolean;
+  } | null;
 }
 
 export function viewOf(config: Config): ViewSettings | null {
   const { augment, draw = 'sample', strongLabels = 'teacher', strongWeight = 0, passes = 'separate', pick } = config;
   if (augment === undefined) return null;
-  const { pickFactor = 2, pickKeep = 0.5, pickUpdatesStatistics = false } = config;
+  const { augmentOption, pickOption, pickFactor = 2, pickKeep = 0.5, pickUpdatesStatistics = false } = config;
   return {
     scheme: augment,
+    options: augmentOption?.[schemeByName(augment).name],
     draw,
     labels: strongLabels,
     weight: strongWeight,
@@ -104,6 +114,12 @@ export function viewOf(config: Config): ViewSettings | null {
     pick:
       pick === undefined
         ? null
-        : { criterion: pick, factor: pickFactor, keep: pickKeep, updateStatistics: pickUpdatesStatistics },
+        : {
+            criterion: pick,
+            options: pickOption?.[findCriterion(pick).name],
+            factor: pickFactor,
+            keep: pickKeep,
+            updateStatistics: pickUpdatesStatistics,
+          },
   };
 }

@@ -11,6 +11,7 @@ import { isOnnx, onnxModelName } from '../networks/onnx-metadata.ts';
 import { checkpointNetwork } from '../train/checkpoint.ts';
 import { networkOf, type TeacherSettings, teachersOf } from './derive.ts';
 import { modernize } from './legacy.ts';
+import { partIdentities } from './own-parts.ts';
 import type { Table } from './row.ts';
 import { type Config, settings } from './settings.ts';
 import { isDict } from './values.ts';
@@ -81,6 +82,7 @@ export function fingerprint(config: Config, teacher: TeacherIdentities, table: T
   return printOf({
     ...Object.fromEntries(own),
     ...dataIdentity(config.data),
+    ...partIdentities({ ...config }),
     ...networkIdentity(networkOf(config)),
     init: startIdentity(config),
     protocol:
@@ -109,7 +111,12 @@ export function recordedPrint({ id, fields }: Fingerprint): Fingerprint {
 export function checkSameRun(run: string, saved: Fingerprint, now: Fingerprint): void {
   if (saved.id === now.id) return;
   const differs = (key: string): boolean => JSON.stringify(saved.fields[key]) !== JSON.stringify(now.fields[key]);
-  const files = { modelSha256: 'network', teacher: 'teacher', init: toGive('init') };
+  const files = {
+    modelSha256: 'network',
+    teacher: 'teacher',
+    init: toGive('init'),
+    parts: 'loss, augmentation, criterion or dataset',
+  };
   const changed = Object.entries(files).flatMap(([key, name]) => (differs(key) ? [name] : []));
   throw new UserError(
     changed.length > 0

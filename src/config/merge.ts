@@ -34,7 +34,7 @@ function withoutReplaced(under: Dict, over: Dict, table: Table): Dict {
     for (const key of ['weight', 'methodOption']) {
       if (!isDict(left[key])) continue;
       left[key] = Object.fromEntries(
-        Object.entries(left[key]).filter(([name]) => names.has(world.findLoss(name).name)),
+        Object.entries(left[key]).filter(([name]) => names.has(world.losses.fullName(name))),
       );
     }
     if (!names.has('kd')) delete left.alpha;
@@ -54,8 +54,13 @@ export function mergeSettings(under: ConfigInput, over: ConfigInput, table: Tabl
   return merge(withoutReplaced(under, over, table), foldKd(over, world)) as ConfigInput;
 }
 
+/** `./my-loss.ts@both` without the views it acts on. */
+const withoutView = (name: string): string => name.replace(/@(x|both)$/, '');
+
 const isMoved = ({ path }: Table[string], ...values: unknown[]): boolean =>
-  path === 'file' || (path === 'network' && values.flatMap(asList).every((value) => isModelFile(String(value))));
+  path === 'file' ||
+  ((path === 'network' || path === 'part') &&
+    values.flatMap(asList).every((value) => isModelFile(withoutView(String(value)))));
 
 /**
  * The configuration of a run that is continued with this session's settings.
@@ -84,7 +89,7 @@ export function continueConfig(saved: Config, given: ConfigInput, table: Table =
 
 /** A configuration that means the same in any working folder. */
 export function withAbsolutePaths<T extends object>(config: T, table: Table = settings): T {
-  const whole = (path: 'file' | 'network', value: unknown): unknown => {
+  const whole = (path: 'file' | 'network' | 'part', value: unknown): unknown => {
     if (Array.isArray(value)) return value.map((one) => whole(path, one));
     return typeof value === 'string' && (path === 'file' || isModelFile(value)) ? absolute(value) : value;
   };

@@ -52,7 +52,7 @@ export function readOptions(text: string, before: unknown): unknown {
 }
 
 /** The short names, as they are written: `at@both`. */
-export function settleMethods(methods: readonly MethodName[], { findLoss }: World): string[] {
+export function settleMethods(methods: readonly MethodName[], { findLoss, losses }: World): string[] {
   const settled = methods.map(({ name, on }) => {
     const definition = findLoss(name);
     if (on === 'both') {
@@ -69,11 +69,11 @@ export function settleMethods(methods: readonly MethodName[], { findLoss }: Worl
       if (definition.onlyOriginal)
         throw new UserError(`${definition.name} cannot act on x': ${definition.onlyOriginal}`);
     }
-    return { name: definition.name, on };
+    return { name: definition.name, reference: losses.canonical(name), on };
   });
   const twice = settled.find(({ name }, i) => settled.findIndex((other) => other.name === name) < i);
   if (twice) throw new UserError(`${named('method')}: ${twice.name} is named twice`);
-  return settled.map(({ name, on }) => (on === 'both' ? `${name}@both` : name));
+  return settled.map(({ reference, on }) => (on === 'both' ? `${reference}@both` : reference));
 }
 
 /** The losses in use, in the order written. */
@@ -87,11 +87,12 @@ export const hasKd = ({ method }: Draft): boolean => asList(method).includes('kd
 
 /** A record by a loss's short name, of losses in use alone. */
 function byName<T>(key: string, value: Readonly<Record<string, T>>, given: Draft, world: World): Map<string, T> {
-  const known = inUse(given, world).map(({ name }) => name);
+  const known = inUse(given, world).map(({ definition }) => definition.name);
   return new Map(
     Object.entries(value).map(([name, item]) => {
-      const full = world.findLoss(name).name;
+      const full = world.losses.fullName(name);
       if (known.includes(full)) return [full, item];
+      world.findLoss(name);
       throw new UserError(`${named(key, name)}: ${full} is not in use`, {
         hint: `add it: ${toGive('method', [...known, full].join('+'))}`,
       });
@@ -101,7 +102,8 @@ function byName<T>(key: string, value: Readonly<Record<string, T>>, given: Draft
 
 export function settleWeights(value: Record<string, number>, given: Draft, world: World): Record<string, number> {
   const weights = byName('weight', value, given, world);
-  const entries = inUse(given, world).flatMap(({ name, definition }): [string, number][] => {
+  const entries = inUse(given, world).flatMap(({ definition }): [string, number][] => {
+    const { name } = definition;
     if (name === 'kd') return [];
     const weight = weights.get(name);
     if (!definition.initOnly) return [[name, weight ?? definition.weight]];
@@ -119,7 +121,8 @@ export function settleOptions(
   world: World,
 ): Record<string, Record<string, unknown>> {
   const options = byName('methodOption', value, given, world);
-  const entries = inUse(given, world).flatMap(({ name, definition }) => {
+  const entries = inUse(given, world).flatMap(({ definition }) => {
+    const { name } = definition;
     if (name === 'kd') return [];
     const all = world.resolveOptions(name, definition.options, options.get(name));
     return Object.keys(all).length > 0 ? [[name, { ...all }] as const] : [];
@@ -134,10 +137,10 @@ export function settleOptions(
  */
 export function foldKd(
   written: Readonly<Record<string, unknown>>,
-  { findLoss, resolveOptions }: World,
+  { findLoss, losses, resolveOptions }: World,
 ): Record<string, unknown> {
   const folded: Record<string, unknown> = { ...written };
-  const isKd = (name: string): boolean => findLoss(name).name === 'kd';
+  const isKd = (name: string): boolean => losses.fullName(name) === 'kd';
   const take = (
     from: 'weight' | 'methodOption',
     to: 'alpha' | 'temperature',

@@ -50,8 +50,8 @@ export interface Setting<S extends z.ZodType = z.ZodType> {
   settle?: (value: never, given: Draft, world: World) => unknown;
   /** What it may be, where that is a list. */
   names?: (world: World) => readonly string[];
-  /** `file`: a path; `network`: a name or the path of a file. Written down as absolute paths. */
-  path?: 'file' | 'network';
+  /** `file`: a path; `network`, `part`: a name or the path of a file. Written down as absolute paths. */
+  path?: 'file' | 'network' | 'part';
   /**
    * Outside the fingerprint. `machine`: may change between a run and its continuation. `seed`: tells repetitions apart. `identity`: the
    * fingerprint has the hash of what it names.

@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { UserError } from '../base/errors.ts';
+import { noGrad, type Tensor, tidy } from '../torch/index.ts';
 import { codeError } from './user-module.ts';
 
 /** Where a part of the user's comes from: its file; null where it was given as an object. */
@@ -36,6 +37,10 @@ export function guarded<T>({ what, file }: Origin, member: string, run: () => T)
 export function failure({ what, file }: Origin, member: string, error: unknown): unknown {
   return file ? codeError(`${what} failed in ${member}`, file, error) : error;
 }
+
+/** Whether there is no NaN and no infinity in it. */
+export const allFinite = (tensor: Tensor): boolean =>
+  tidy(() => noGrad(() => tensor.detach().isfinite().all().item() === 1));
 
 /** A value that came from a user, for a message. */
 export function described(value: unknown): string {

@@ -11,7 +11,7 @@ import { definers, isPart, type PartKind, partText } from '../base/part.ts';
 import { objectReference, type Registry } from '../base/registry.ts';
 import { nearest } from '../base/suggest.ts';
 import type { DatasetInfo } from '../data/dataset.ts';
-import { datasets } from '../data/registry.ts';
+import { datasetInfo, datasets, isImagePath } from '../data/registry.ts';
 import { losses } from '../distill/losses/index.ts';
 import type { LossDefinition } from '../distill/losses/loss.ts';
 import { type CriterionDefinition, criterionRegistry } from '../distill/pick/index.ts';
@@ -85,7 +85,10 @@ function partIn(kind: PartKind, exported: Record<string, unknown>, reference: st
     (Object.keys(definers) as PartKind[]).filter((other) => isPart(value, other)),
   );
   const names = Object.keys(exported).filter((name) => name !== '__esModule');
-  const what = others.length > 0 ? `it exports a ${others[0]}` : `it exports ${names.join(', ') || 'nothing'}`;
+  const what =
+    others.length > 0
+      ? `it exports ${others[0] === 'augmentation' ? 'an' : 'a'} ${others[0]}`
+      : `it exports ${names.join(', ') || 'nothing'}`;
   throw new UserError(`${reference} exports no ${kind}: ${what}`, {
     hint: `export default ${definers[kind]}({ … }), with ${definers[kind]} from 'thrive'`,
   });
@@ -100,7 +103,8 @@ const loaded = new Map<string, string>();
  * @throws UserError for a file that is not there, does not parse, throws or exports nothing of the kind
  */
 export async function loadPart(kind: PartKind, reference: string): Promise<void> {
-  if (!isFileReference(reference)) return;
+  // A folder or a list of images is a dataset as it is: there is no code to run.
+  if (!isFileReference(reference) || (kind === 'dataset' && isImagePath(reference))) return;
   checkFile(kind, reference);
   const path = resolve(reference);
   const sha256 = codeHash(path);
@@ -120,10 +124,10 @@ export function addPart(kind: PartKind, part: { name: string }): string {
 
 /** How a dataset is recorded: its name, or where its file lies. */
 export const datasetReference = (reference: string): string =>
-  isFileReference(reference) ? resolve(reference) : datasets.canonical(reference);
+  isFileReference(reference) || isImagePath(reference) ? resolve(reference) : datasets.canonical(reference);
 
 /** The dataset of a name or of a file, which is loaded. @throws UserError */
 export async function openDataset(reference: string): Promise<DatasetInfo> {
   await loadPart('dataset', reference);
-  return datasets.get(reference);
+  return datasetInfo(reference);
 }

@@ -1,7 +1,7 @@
 /** @file An augmentation of the user's: what it draws and makes is checked, and what it throws says where. */
 import type { DrawContext, Parameters, Scheme } from '../augment/index.ts';
-import { ops, Tensor } from '../torch/index.ts';
-import { described, guarded, misfit, type Origin } from './errors.ts';
+import { Tensor } from '../torch/index.ts';
+import { allFinite, described, guarded, misfit, type Origin } from './errors.ts';
 
 const isPlain = (value: unknown): boolean =>
   typeof value === 'number' || [Int32Array, Float64Array, Uint8Array].some((array) => value instanceof array);
@@ -58,7 +58,7 @@ export function ownAugmentation(scheme: Scheme, origin: Origin): Scheme {
           "x' has the shape and dtype of x",
         );
       }
-      if (ops.isfinite(made).all().item() !== 1) {
+      if (!allFinite(made)) {
         throw misfit(origin, 'apply', 'makes NaN or infinite pixels', 'look for a division by 0 or a logarithm of 0');
       }
       // The pool and x are freed apart.

@@ -1,10 +1,8 @@
 /** @file A loss of the user's: its terms are checked, and what it throws says where. */
 import { type AnyDefinition, forget } from '../distill/losses/index.ts';
 import type { LossDefinition, LossInput, LossParts, LossTerms } from '../distill/losses/loss.ts';
-import { ops, Tensor } from '../torch/index.ts';
-import { described, guarded, misfit, type Origin } from './errors.ts';
-
-const allFinite = (tensor: Tensor): boolean => ops.isfinite(tensor).all().item() === 1;
+import { Tensor } from '../torch/index.ts';
+import { allFinite, described, guarded, misfit, type Origin } from './errors.ts';
 
 function checkTerms(origin: Origin, { student, teacher }: LossInput, terms: unknown): LossTerms {
   const hint = 'it returns its terms by name, each a tensor of one number: { mse: … }';

@@ -3,17 +3,20 @@ import { arch, cpus, platform } from 'node:os';
 import { schemeByName, schemeSettings, standardOptions } from '../augment/index.ts';
 import { checkMixing } from '../augment/mixing.ts';
 import { UserError } from '../base/errors.ts';
+import { partLabel } from '../base/registry.ts';
 import { packageVersion } from '../base/version.ts';
 import { type Config, type ConfigInput, type Resolution, resolve } from '../config/config.ts';
 import { kdOf, methodsOf, networkOf, scheduleOf, teachersOf, viewOf } from '../config/derive.ts';
 import { checkSameRun, type Fingerprint, fingerprint, teacherIdentity } from '../config/fingerprint.ts';
 import { continueConfig, withAbsolutePaths } from '../config/merge.ts';
+import { type ExperimentInput, loadParts } from '../config/own-parts.ts';
 import { batchCount, type TensorSet } from '../data/batches.ts';
 import { datasetInfo, normalizationOf } from '../data/index.ts';
 import type { Methods } from '../distill/methods.ts';
 import type { TeacherModel } from '../distill/teacher.ts';
 import type { ImageModel } from '../models/index.ts';
 import { checkModel, modelFile, modelLabel } from '../networks/model-reference.ts';
+import { datasetReference } from '../parts/index.ts';
 import { checkDevice, defaultThreads, engineInfo, setNumThreads, tidy } from '../torch/index.ts';
 import { loadTraining, type NetworkInfo, type Position } from '../train/checkpoint.ts';
 import { distillation, type StrongView } from '../train/distillation.ts';
@@ -70,10 +73,10 @@ function checkNames(config: Config): void {
  * @throws UserError for anything wrong with the input, before the folder is written; DivergedError; InterruptedError
  */
 export async function runExperiment(
-  settings: ConfigInput,
+  settings: ExperimentInput,
   { out, resume = false, ...options }: RunOptions,
 ): Promise<RunSummary> {
-  return run(prepareRun(settings, out, resume), options);
+  return run(await prepareRun(settings, out, resume), options);
 }
 
 /** A run that is about to begin or to go on. */
@@ -87,17 +90,19 @@ export interface PreparedRun extends Resolution {
  *
  * @throws UserError for settings that are wrong or contradict the run
  */
-export function prepareRun(
-  settings: ConfigInput,
+export async function prepareRun(
+  written: ExperimentInput,
   out: string,
   resume: boolean,
   task: Config['task'] | undefined = undefined,
-): PreparedRun {
+): Promise<PreparedRun> {
+  const settings = await loadParts(written);
   const opened = resume && RunFolder.isAt(out) ? RunFolder.open(out) : null;
   const held = opened?.record.config.task;
   if (held && task && held !== task) {
     throw new UserError(`${out} holds a '${held}' run`, { hint: `use thrive ${held} --resume ${out}` });
   }
+  if (opened) await loadParts(opened.record.config as ExperimentInput);
   return { out, opened, ...(opened ? continueConfig(opened.record.config, settings) : resolve(settings)) };
 }
 
@@ -132,7 +137,7 @@ export async function run(
     const student = own(await makeStudent(config, info));
     const losses = methodsOf(config);
     if (teacher && losses.length > 0) checkMethods(losses, methodsContext(config, student, teacher));
-    reporter.note?.(`loading ${config.data}`);
+    reporter.note?.(`loading ${partLabel(config.data)}`);
     const data = own(await loadTrainData(config));
     // Now, not at the end of the first epoch: mixing needs two images, in the last batch too.
     if (config.augment) checkMixing([{ scheme: config.augment }], config.batchSize, data.train.count);
@@ -172,7 +177,7 @@ export async function run(
       ...(file ? { modelFile: file } : {}),
       classes: info.classes,
       imageSize: info.size,
-      data: config.data,
+      data: datasetReference(config.data),
       normalization: options.normalization,
       classNames: info.classNames,
     };
@@ -259,7 +264,7 @@ function task(config: Config, teacher: TeacherModel | null, options: TrainOption
   if (!strong) return distillation(teacher, kdOf(config), null, methods);
   const view: StrongView = {
     ...strong,
-    scheme: schemeByName(strong.scheme),
+    scheme: schemeByName(strong.scheme, strong.options),
     settings: schemeSettings(datasetInfo(config.data)),
     normalization: options.normalization,
     channelsLast: options.channelsLast,

@@ -8,7 +8,7 @@ import { checkModelName } from '../../models/index.ts';
 import { bf16Support } from '../../torch/cpu.ts';
 import { defaultThreads, setNumThreads, tidy, version } from '../../torch/index.ts';
 import { result, say, table } from '../output.ts';
-import { type BenchSetup, benchTasks, lossConfig, median, type TimedTask } from './task.ts';
+import { type BenchSetup, benchTasks, loadBenchParts, lossConfig, median, type TimedTask } from './task.ts';
 
 export interface BenchMethodsFlags extends Omit<BenchSetup, 'precision'> {
   methods?: string[];
@@ -100,6 +100,7 @@ export async function benchMethods(flags: BenchMethodsFlags): Promise<void> {
     throw new UserError(`--precision must be fp32 or bf16, not '${precision}'`);
   }
   const methods = flags.methods ?? lossNames;
+  for (const method of methods) await loadBenchParts(method);
   for (const method of methods) lossConfig(method);
   const bf16 = bf16Support();
   if (precision === 'bf16' && device === 'cpu' && !bf16.fast) say(`note: bf16: ${bf16.reason}`);

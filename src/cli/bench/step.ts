@@ -8,7 +8,7 @@ import { checkModelName } from '../../models/index.ts';
 import { parseViews, type ViewSpec } from '../../score/views.ts';
 import { bf16Support } from '../../torch/cpu.ts';
 import { result, say, table } from '../output.ts';
-import { lossConfig, median, taskName } from './task.ts';
+import { loadBenchParts, lossConfig, median, taskName } from './task.ts';
 
 export interface BenchFlags {
   teacher: string;
@@ -77,6 +77,7 @@ export async function benchStep(flags: BenchFlags): Promise<void> {
   checkModelName(flags.teacher);
   checkModelName(flags.student);
   // A misspelt name is said here, not by the first of many processes.
+  await loadBenchParts(flags.method, flags.augment);
   lossConfig(flags.method);
   const works = views(flags.augment).map((view) => ({ view, name: taskName(flags.method, view) }));
   for (const precision of flags.precision) {

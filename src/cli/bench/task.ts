@@ -1,6 +1,7 @@
 /** @file A training step to be timed: two networks, the losses between them, and a batch of noise. */
-import { schemeByName, schemeSettings } from '../../augment/index.ts';
+import { schemeSettings } from '../../augment/index.ts';
 import { type Config, kdOf, methodsOf, resolveConfig } from '../../config/index.ts';
+import { loadParts } from '../../config/own-parts.ts';
 import { DATASETS } from '../../data/index.ts';
 import { kdDefaults } from '../../distill/objective.ts';
 import { Teacher } from '../../distill/teacher.ts';
@@ -8,7 +9,8 @@ import { createModel, type ImageModel } from '../../models/index.ts';
 import { SGD } from '../../nn/index.ts';
 import type { Precision } from '../../nn/precision.ts';
 import { makeMethods } from '../../run/methods.ts';
-import { type ViewSpec, viewName } from '../../score/views.ts';
+import { loadViewParts } from '../../score/scorers.ts';
+import { type ViewSpec, viewName, viewScheme } from '../../score/views.ts';
 import { checkDevice, dtypeBytes, noGrad, type Tensor, tensor, tidy } from '../../torch/index.ts';
 import { stream } from '../../torch/random.ts';
 import { METHOD } from '../../train/checkpoint.ts';
@@ -56,13 +58,19 @@ function settle(network: ImageModel, x: Tensor): void {
 /** A step's name. */
 export const taskName = (method: string, view: ViewSpec | null): string => method + (view ? ` ${viewName(view)}` : '');
 
+/** Load the losses, augmentations and criteria of the user's. @throws UserError */
+export async function loadBenchParts(method: string, views: readonly string[] = []): Promise<void> {
+  await loadParts({ method });
+  for (const view of views) await loadViewParts({ data: 'synthetic', augment: view });
+}
+
 /** The losses of `--method` as a run has them. @throws UserError for one that is unknown */
 export const lossConfig = (method: string): Config =>
   resolveConfig({ data: 'cifar100', student: 'resnet20', teacher: 'teacher', method });
 
 /** The second view as training makes it: a draw for each sample, the teacher's labels, two passes. */
-const strongView = ({ scheme, pick }: ViewSpec, channelsLast: boolean): StrongView => ({
-  scheme: schemeByName(scheme),
+const strongView = (spec: ViewSpec, channelsLast: boolean): StrongView => ({
+  scheme: viewScheme(spec),
   draw: 'sample',
   settings: schemeSettings(DATASETS.cifar100!),
   normalization,
@@ -71,7 +79,7 @@ const strongView = ({ scheme, pick }: ViewSpec, channelsLast: boolean): StrongVi
   weight: kdDefaults.alpha,
   labels: 'teacher',
   passes: 'separate',
-  pick: pick && { ...pick, updateStatistics: false },
+  pick: spec.pick && { ...spec.pick, updateStatistics: false },
 });
 
 /** The teacher and the batch, which several methods share, and what makes the task of a method and a second view. */

@@ -2,7 +2,7 @@
 import type { ViewSpec } from '../../score/views.ts';
 import { defaultThreads, setNumThreads, version } from '../../torch/index.ts';
 import { reportError } from '../output.ts';
-import { type BenchSetup, benchTasks, median } from './task.ts';
+import { type BenchSetup, benchTasks, loadBenchParts, median } from './task.ts';
 
 interface Job extends BenchSetup {
   method: string;
@@ -12,7 +12,9 @@ interface Job extends BenchSetup {
   threads?: number;
 }
 
-function time(job: Job): object {
+async function time(job: Job): Promise<object> {
+  const { scheme, pick } = job.view ?? {};
+  await loadBenchParts(job.method, scheme ? [pick ? `${scheme}+pick:${pick.criterion}` : scheme] : []);
   setNumThreads(job.threads ?? defaultThreads());
   const task = benchTasks(job)(job.method, job.view);
   for (let step = 0; step < job.warmup; step++) task.step();
@@ -26,7 +28,7 @@ function time(job: Job): object {
 }
 
 try {
-  console.log(JSON.stringify(time(JSON.parse(process.argv[2] ?? '{}') as Job)));
+  console.log(JSON.stringify(await time(JSON.parse(process.argv[2] ?? '{}') as Job)));
 } catch (error) {
   process.exitCode = reportError(error);
 }

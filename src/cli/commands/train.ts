@@ -2,6 +2,7 @@
 import { join } from 'node:path';
 import { type Command, Option } from 'commander';
 import { UserError } from '../../base/errors.ts';
+import { partLabel } from '../../base/registry.ts';
 import type { ConfigInput } from '../../config/config.ts';
 import { settings } from '../../config/settings.ts';
 import type { RunSummary } from '../../run/index.ts';
@@ -62,23 +63,31 @@ async function configure(task: Task, flags: RunFlags): Promise<PreparedRun> {
   const { networkOf } = await import('../../config/derive.ts');
   const { modelLabel } = await import('../../networks/model-reference.ts');
   const { prepareRun } = await import('../../run/run.ts');
-  const typed = settingsOf({ ...flags }) as ConfigInput;
+  const { loadParts } = await import('../../config/own-parts.ts');
+  const typed = await loadParts(settingsOf({ ...flags }) as ConfigInput);
   const fromFile = flags.config ? await (await import('../../config/config-file.ts')).readConfigFile(flags.config) : {};
-  const given = scaleEpochs(flags.config ? mergeSettings(fromFile, typed) : typed, flags.epochScale);
+  const parts = await loadParts(fromFile);
+  const given = scaleEpochs(flags.config ? mergeSettings(parts, typed) : typed, flags.epochScale);
   const folder = typeof flags.resume === 'string' ? flags.resume : flags.out;
   if (flags.resume && !folder) {
     throw new UserError('--resume needs the folder of a run', { hint: `thrive ${task} --resume runs/NAME` });
   }
   if (flags.resume && folder) {
     const network = given.model ?? given.student;
-    const prepared = prepareRun(network === undefined ? given : { ...given, task }, folder, true, task);
+    const prepared = await prepareRun(network === undefined ? given : { ...given, task }, folder, true, task);
     if (prepared.opened || network !== undefined) return prepared;
   }
-  const prepared = prepareRun({ ...given, task }, folder ?? '', false);
+  const prepared = await prepareRun({ ...given, task }, folder ?? '', false);
   if (folder) return prepared;
   const { config } = prepared;
   const network = modelLabel(networkOf(config)).replace(/\.[cm]?[jt]s$/, '');
-  return { ...prepared, out: join('runs', `${stamp()}-${task}-${config.data}-${network}-s${config.seed}`) };
+  return {
+    ...prepared,
+    out: join(
+      'runs',
+      `${stamp()}-${task}-${partLabel(config.data).replace(/\.[cm]?[jt]s$/, '')}-${network}-s${config.seed}`,
+    ),
+  };
 }
 
 /** A path as a shell takes it. */

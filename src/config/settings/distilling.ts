@@ -106,6 +106,7 @@ export const methodSettings = {
     task: 'distill',
     default: 'kd',
     settle: (value: string | string[], _given, world) => settleMethods(readMethods(value), world),
+    path: 'part',
     objective: true,
     title: 'losses',
   }),
@@ -162,6 +163,19 @@ export const methodSettings = {
 
 const needsView = ({ augment }: Draft): NoEffect | false =>
   augment === undefined && { why: "there is no second view x'", hint: `give ${toGive('augment')}` };
+type OptionsByName = Record<string, Record<string, unknown>>;
+
+/** The options of the one part in use, with every default where some are given. */
+const optionsByName = (
+  registry: World['augmentations'] | World['criterionRegistry'],
+  reference: string,
+  given: OptionsByName,
+  setting: string,
+): OptionsByName =>
+  Object.fromEntries(
+    [...registry.options([reference], given, setting)].map(([, values]) => [registry.get(reference).name, values]),
+  );
+
 const needsPick = ({ pick }: Draft): NoEffect | false =>
   pick === undefined && { why: 'nothing is picked', hint: `give ${toGive('pick', 'kl')}` };
 
@@ -194,8 +208,10 @@ export const viewSettings = {
     value: '<scheme>',
     task: 'distill',
     names: ({ schemeNames }) => schemeNames,
+    path: 'part',
     settle: (name: string, { batchSize }, { schemeByName }) => {
-      if (batchSize !== 1 || !schemeByName(name).mixes) return name;
+      const { mixes } = schemeByName(name);
+      if (batchSize !== 1 || !mixes) return name;
       throw new UserError(
         `${named('augment')} ${name} mixes images of a batch, and ${named('batchSize')} 1 leaves it none to mix`,
         {
@@ -223,8 +239,38 @@ export const viewSettings = {
     task: 'distill',
     needs: needsView,
     names: ({ criteria }) => criteria,
+    path: 'part',
+    settle: (name: string, _given, { criterionRegistry }) => criterionRegistry.canonical(name),
     objective: true,
     title: 'picking',
+  }),
+  augmentOption: setting(z.record(z.string(), z.record(z.string(), z.unknown())), {
+    group: 'Second view and picking',
+    help: "an augmentation's own setting: cutmix.alpha=0.5; may be repeated; see thrive augmentations",
+    value: '<name.option=value>',
+    read: readOptions,
+    task: 'distill',
+    needs: needsView,
+    default: {},
+    defaultText: "the augmentation's",
+    settle: (value: OptionsByName, { augment }, { augmentations }) =>
+      optionsByName(augmentations, String(augment), value, named('augmentOption')),
+    objective: true,
+    title: 'options of the augmentation',
+  }),
+  pickOption: setting(z.record(z.string(), z.record(z.string(), z.unknown())), {
+    group: 'Second view and picking',
+    help: "a criterion's own setting: kl.temperature=2; may be repeated; see thrive criteria",
+    value: '<name.option=value>',
+    read: readOptions,
+    task: 'distill',
+    needs: needsPick,
+    default: {},
+    defaultText: "the criterion's",
+    settle: (value: OptionsByName, { pick }, { criterionRegistry }) =>
+      optionsByName(criterionRegistry, String(pick), value, named('pickOption')),
+    objective: true,
+    title: 'options of picking',
   }),
   pickFactor: setting(count, {
     group: 'Second view and picking',
@@ -252,9 +298,9 @@ export const viewSettings = {
     group: 'Second view and picking',
     help: "scoring moves the student's running statistics, as in the paper's code",
     task: 'distill',
-    needs: (given, { criteria, criterionNeeds }) =>
+    needs: (given, { criterionNeeds }) =>
       needsPick(given) ||
-      (!criteria.some((name) => name === given.pick && criterionNeeds(name).student) && {
+      (!criterionNeeds(String(given.pick)).student && {
         why: `picking by ${String(given.pick)} asks no student`,
       }),
     default: false,

@@ -17,11 +17,13 @@ export const dataSettings = {
   }),
   data: setting(text, {
     group: 'First run',
-    help: 'dataset: cifar100, cifar10, fashion-mnist, mnist, synthetic',
+    help: 'dataset: cifar100, cifar10, fashion-mnist, mnist, synthetic; or the path of a file that exports one',
     value: '<name>',
     required: true,
     // One spelling of a name, so that the same experiment has the same fingerprint.
-    settle: (name: string, _given, { datasetInfo }) => datasetInfo(name).name,
+    settle: (name: string, _given, { datasetInfo, datasets, isImagePath }) =>
+      isImagePath(name) ? datasetInfo(name).name : datasets.canonical(name),
+    path: 'part',
     title: 'dataset',
   }),
   dataDir: setting(text, {
