@@ -18,6 +18,7 @@ import { registerScore } from './commands/score.ts';
 import { registerServe } from './commands/serve.ts';
 import { registerShow } from './commands/show.ts';
 import { registerShowAugment } from './commands/show-augment.ts';
+import { registerSweep } from './commands/sweep.ts';
 import { registerDistill, registerTrain } from './commands/train.ts';
 import { asTyped } from './invocation.ts';
 import { exitCodes, reportError } from './output.ts';
@@ -49,6 +50,7 @@ Examples:
     registerShowAugment,
     registerImport,
     registerPredict,
+    registerSweep,
     registerShow,
     registerCompare,
     registerServe,
