@@ -1,5 +1,5 @@
 /** @file `thrive show`, and commands that take a run's folder for its weights. */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -69,3 +69,15 @@ test("a run's folder means its last weights; one without says what to do", () =>
   });
   expect(weightsAt('x.pth')).toEqual({ file: 'x.pth' });
 });
+
+test('a teacher may be a run folder; what was said is kept; the command line is shown', async () => {
+  const small = ['--data', 'synthetic', '--epochs', '1', '--limit-train', '64', '--limit-test', '50'];
+  const [teacher, student] = [join(root, 'teacher'), join(root, 'student')];
+  expect((await thrive(['train', ...small, '--model', 'resnet8', '--out', teacher])).code).toBe(0);
+  const args = ['distill', ...small, '--student', 'resnet8', '--teacher', teacher, '--out', student];
+  const { code, stderr } = await thrive(args);
+  expect(code, stderr).toBe(0);
+  expect(stderr).toContain('using last.safetensors in it');
+  expect(readFileSync(join(student, 'console.log'), 'utf8')).toMatch(/epoch 1\/1 {2}loss/);
+  expect(reportRun(student)).toMatchObject({ state: 'finished', objective: 'kd', commandLine: args });
+}, 60_000);

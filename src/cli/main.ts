@@ -20,6 +20,7 @@ import { registerServe } from './commands/serve.ts';
 import { registerSetup } from './commands/setup.ts';
 import { registerShow } from './commands/show.ts';
 import { registerShowAugment } from './commands/show-augment.ts';
+import { registerSweep } from './commands/sweep.ts';
 import { registerDistill, registerTrain } from './commands/train.ts';
 import { asTyped } from './invocation.ts';
 import { exitCodes, reportError } from './output.ts';
@@ -53,6 +54,7 @@ Examples:
     registerShowAugment,
     registerImport,
     registerPredict,
+    registerSweep,
     registerShow,
     registerCompare,
     registerServe,

@@ -8,6 +8,7 @@ import { settings } from '../../config/settings.ts';
 import type { RunSummary } from '../../run/index.ts';
 import type { PreparedRun } from '../../run/run.ts';
 import { jsonHelp, number } from '../flags.ts';
+import { commandLine } from '../invocation.ts';
 import { duration, exitCodes, result, say, table } from '../output.ts';
 import { addSettings, settingsOf } from '../setting-flags.ts';
 
@@ -65,6 +66,15 @@ async function configure(task: Task, flags: RunFlags): Promise<PreparedRun> {
   const { prepareRun } = await import('../../run/run.ts');
   const { loadParts } = await import('../../config/own-parts.ts');
   const typed = await loadParts(settingsOf({ ...flags }) as ConfigInput);
+  if (typed.teacher !== undefined) {
+    const { weightsAt } = await import('../../networks/run-weights.ts');
+    const files = [typed.teacher].flat().map((path) => {
+      const { file, note } = weightsAt(path);
+      if (note) say(note);
+      return file;
+    });
+    typed.teacher = Array.isArray(typed.teacher) ? files : files[0]!;
+  }
   const fromFile = flags.config ? await (await import('../../config/config-file.ts')).readConfigFile(flags.config) : {};
   const parts = await loadParts(fromFile);
   const given = scaleEpochs(flags.config ? mergeSettings(parts, typed) : typed, flags.epochScale);
@@ -81,21 +91,19 @@ async function configure(task: Task, flags: RunFlags): Promise<PreparedRun> {
   if (folder) return prepared;
   const { config } = prepared;
   const network = modelLabel(networkOf(config)).replace(/\.[cm]?[jt]s$/, '');
-  return {
-    ...prepared,
-    out: join(
-      'runs',
-      `${stamp()}-${task}-${partLabel(config.data).replace(/\.[cm]?[jt]s$/, '')}-${network}-s${config.seed}`,
-    ),
-  };
+  const { objectiveLabel } = await import('../../compare/label.ts');
+  // What is learnt from comes first after the date: `kd+cutmix`, `crd+kd`.
+  const what = objectiveLabel(config).replace(/[^\w+.@-]+/g, '-');
+  const data = partLabel(config.data).replace(/\.[cm]?[jt]s$/, '');
+  return { ...prepared, out: join('runs', `${stamp()}-${what}-${data}-${network}-s${config.seed}`) };
 }
-
-/** A path as a shell takes it. */
-const quoted = (path: string): string => (/^[\w@%+=:,./-]+$/.test(path) ? path : `'${path.replaceAll("'", "'\\''")}'`);
 
 async function execute(task: Task, flags: RunFlags): Promise<void> {
   const prepared = await configure(task, flags);
   const { config, out } = prepared;
+  // To the end of the process: an error is told after the run has ended.
+  const { keepConsole } = await import('../console-log.ts');
+  keepConsole(out);
   const { progress } = await import('../progress.ts');
   const { interruptible } = await import('../interrupt.ts');
   const { run } = await import('../../run/run.ts');
@@ -105,7 +113,7 @@ async function execute(task: Task, flags: RunFlags): Promise<void> {
       (signal) => run(prepared, { reporter, signal, commandLine: process.argv.slice(2) }),
       () => {
         reporter.end();
-        say(`stopped; continue with: thrive ${task} --resume ${quoted(out)}`);
+        say(`stopped; continue with: ${commandLine(task, '--resume', out)}`);
         process.exitCode = exitCodes.interrupted;
       },
     );
