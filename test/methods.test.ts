@@ -249,8 +249,7 @@ describe('what a loss refuses, before the data is loaded', () => {
   });
 
   test('features of several teachers', async () => {
-    const { teacher: _one, ...rest } = distilled(['at']);
-    const run = { ...rest, teachers: [{ checkpoint: teacher.checkpoint }, { checkpoint: teacher.checkpoint }] };
+    const run = distilled(['at'], { teacher: [teacher.checkpoint, teacher.checkpoint] });
     await refused(run, /at compares features, and the teacher resnet8\+resnet8 gives logits only/);
   });
 

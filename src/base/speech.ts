@@ -13,6 +13,9 @@ export function speakFlags(keys: Iterable<string> | null): void {
   typed = keys && new Set(keys);
 }
 
+/** Whether a person at a command line is spoken to, for advice that differs by more than a name. */
+export const speaksFlags = (): boolean => typed !== null;
+
 /** A setting that was given, as it was given. `part` is what stands below it: an option's name. */
 export function named(key: string, part?: string): string {
   if (typed?.has(key)) return flagName(key) + (part === undefined ? '' : ` ${part}`);

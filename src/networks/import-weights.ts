@@ -119,5 +119,5 @@ export async function importWeights(path: string, options: ImportOptions): Promi
 async function recognizeFile(path: string, key: string | undefined): Promise<Recognized> {
   const file = await readTensors(path, key);
   const tensors = findIn(path, file, knownNetworks(), { key })?.tensors ?? networkTensors(file.usual().tensors);
-  return recognizeModel(tensors, path, '--model');
+  return recognizeModel(tensors, path, 'model');
 }

@@ -126,10 +126,10 @@ describe('refused', () => {
   test('a file that does not say its architecture', async () => {
     writePth(file('bare.pth'), weights);
     expect(await refusal(file('bare.pth'), { modelSetting: 'teacherModel' })).toMatch(
-      /bare\.pth does not say which architecture.*\nby their names and shapes they are those of a resnet8 with 10 classes: --teacher-model resnet8$/,
+      /bare\.pth does not say which architecture.*\nby their names and shapes they are those of a resnet8 with 10 classes: teacherModel: 'resnet8'$/,
     );
     writePth(file('less.pth'), new Map([...weights].slice(1)));
-    expect(await refusal(file('less.pth'))).toMatch(/name it with --model; known: resnet8, /);
+    expect(await refusal(file('less.pth'))).toMatch(/\nname it with model; known: resnet8, /);
   });
 
   test('one that says an architecture nobody knows', async () => {

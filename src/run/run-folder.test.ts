@@ -13,8 +13,9 @@ import {
 } from 'node:fs';
 import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest';
 import { UserError } from '../base/errors.ts';
+import { speakFlags } from '../base/speech.ts';
 import { resolveConfig } from '../config/config.ts';
 import type { EpochRecord } from '../train/loop.ts';
 import { type MetricsRecord, RunFolder, type RunRecord } from './run-folder.ts';
@@ -86,6 +87,9 @@ describe('a new run', () => {
   test('does not overwrite another', () => {
     RunFolder.create(path).writeRecord(record);
     expect(() => RunFolder.create(path)).toThrow(/already holds a run/);
+    expect(hintOf(() => RunFolder.create(path))).toContain('continue it with resume: true');
+    speakFlags([]);
+    onTestFinished(() => speakFlags(null));
     expect(hintOf(() => RunFolder.create(path))).toContain(`--resume ${path}`);
   });
 

@@ -6,7 +6,7 @@ import { appendFileSync, existsSync, readdirSync, readFileSync, rmSync, writeFil
 import { join } from 'node:path';
 import { UserError } from '../base/errors.ts';
 import { makeFolder, withFileErrors, writeFileAtomic } from '../base/files.ts';
-import { toGive } from '../base/speech.ts';
+import { speaksFlags, toGive } from '../base/speech.ts';
 import type { Config, ConfigInput } from '../config/config.ts';
 import { type Fingerprint, recordedPrint } from '../config/fingerprint.ts';
 import { modernize } from '../config/legacy.ts';
@@ -77,7 +77,7 @@ export class RunFolder {
     const run = new RunFolder(path);
     if (existsSync(run.#config)) {
       throw new UserError(`${path} already holds a run`, {
-        hint: `continue it with ${toGive('resume', path)}, or choose another ${toGive('out')}`,
+        hint: `continue it with ${speaksFlags() ? `--resume ${path}` : 'resume: true'}, or choose another ${toGive('out')}`,
       });
     }
     withFileErrors('write to', path, () => {

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { writeTinyData } from '../../test/tiny-data.ts';
 import { UserError } from '../base/errors.ts';
-import { defineExperiment } from '../config/config.ts';
+import { type ConfigInput, defineExperiment } from '../config/config.ts';
 import { readSafetensors, readSafetensorsMetadata } from '../formats/index.ts';
 import { evaluateCheckpoint } from '../networks/evaluate-checkpoint.ts';
 import { memory } from '../torch/index.ts';
@@ -28,6 +28,12 @@ const settings = (dataDir: string) =>
     threads: 1,
   });
 
+/** The same from a teacher. */
+function distilled(file: string): ConfigInput {
+  const { model, ...rest } = shared;
+  return { ...rest, student: model, teacher: file };
+}
+
 beforeAll(async () => {
   root = mkdtempSync(join(tmpdir(), 'thrive-runs-'));
   shared = settings(writeTinyData(join(root, 'data'), { train: 60, test: 20 }));
@@ -47,7 +53,7 @@ describe('a run', () => {
   test('leaves its folder behind, and nothing in memory', async () => {
     const before = memory().tensors;
     const out = fresh();
-    const summary = await runExperiment({ ...shared, teacher: teacher.checkpoint }, { out });
+    const summary = await runExperiment(distilled(teacher.checkpoint), { out });
     expect(memory().tensors).toBe(before);
     expect(summary).toMatchObject({
       task: 'distill',
@@ -129,11 +135,13 @@ describe('a run', () => {
       onEvaluate: (set, done, total) => told.push(`${set} ${done}/${total}`),
       onEpoch: ({ epoch }) => told.push(`epoch ${epoch}`),
     };
-    await runExperiment({ ...shared, epochs: 1, teacher: teacher.checkpoint }, { out: fresh(), reporter });
+    await runExperiment({ ...distilled(teacher.checkpoint), epochs: 1 }, { out: fresh(), reporter });
     expect(told).toEqual([
       'loading fashion-mnist',
       'teacher 20/20',
       expect.stringMatching(/^teacher resnet8: top-1 [\d.]+ %, top-5 [\d.]+ %, loss [\d.]+ on 20 test images$/),
+      // It has had six steps.
+      expect.stringMatching(/^note: teacher resnet8 is no better than guessing \([\d.]+ %\)/),
       '{"trainCount":60,"testCount":20,"devCount":0,"parameters":78042,"epoch":0,"initEpochs":0}',
       'step 0.0',
       'step 0.1',
@@ -158,12 +166,12 @@ describe('resuming', () => {
 
   test('a finished run does not answer for other settings', async () => {
     const resumed = runExperiment({ ...shared, seed: 4, lr: 0.5 }, { out: join(root, 'teacher'), resume: true });
-    await expect(resumed).rejects.toThrow('--lr 0.5 differs from the 0.02 of the run to resume');
+    await expect(resumed).rejects.toThrow('lr 0.5 differs from the 0.02 of the run to resume');
   });
 
   test('after being stopped, in every phase, ends as if it had not been', async () => {
-    const distilled = { ...shared, teacher: teacher.checkpoint };
-    const whole = await runExperiment(distilled, { out: fresh() });
+    const settings = distilled(teacher.checkpoint);
+    const whole = await runExperiment(settings, { out: fresh() });
     for (const phase of ['teacher', 'step', 'test'] as const) {
       const out = fresh();
       const controller = new AbortController();
@@ -173,11 +181,11 @@ describe('resuming', () => {
         onStep: (_, { epoch, step }) => phase === 'step' && epoch === 1 && step === 1 && stop(),
       };
       const before = memory().tensors;
-      const stopped = runExperiment(distilled, { out, reporter, signal: controller.signal });
+      const stopped = runExperiment(settings, { out, reporter, signal: controller.signal });
       await expect(stopped).rejects.toThrow(InterruptedError);
       expect(memory().tensors).toBe(before);
       expect(existsSync(join(out, 'run.lock'))).toBe(false);
-      const resumed = await runExperiment(distilled, { out, resume: true });
+      const resumed = await runExperiment(settings, { out, resume: true });
       expect([phase, ...weightsOf(resumed.checkpoint)]).toEqual([phase, ...weightsOf(whole.checkpoint)]);
       expect([resumed.top1, resumed.loss]).toEqual([whole.top1, whole.loss]);
       expect(resumed.fingerprint).toBe(whole.fingerprint);
@@ -235,9 +243,9 @@ describe('what is wrong is found before anything is written', () => {
   test.each<[string, object, RegExp]>([
     ['an unknown model', { model: 'resnet9' }, /unknown model 'resnet9'/],
     ['an unknown device', { device: 'gpu' }, /unknown device 'gpu'/],
-    ['a missing teacher', { teacher: 'nowhere.pth' }, /cannot read nowhere\.pth/],
+    ['a missing teacher', { model: undefined, student: 'resnet8', teacher: 'nowhere.pth' }, /cannot read nowhere\.pth/],
     ['a missing dataset', { data: 'cifar10' }, /cannot find CIFAR-10/],
-    ['more images than there are', { limitTrain: 61 }, /--limit-train 61/],
+    ['more images than there are', { limitTrain: 61 }, /limitTrain 61/],
     ['a misspelt setting', { epocs: 3 }, /did you mean 'epochs'/],
   ])('%s', async (_what, change, message) => {
     const out = fresh();
@@ -252,7 +260,7 @@ describe('what is wrong is found before anything is written', () => {
   test('a teacher for other classes', async () => {
     const out = fresh();
     const running = runExperiment(
-      { ...shared, data: 'cifar100', teacher: teacher.checkpoint, teacherModel: 'resnet8' },
+      { ...distilled(teacher.checkpoint), data: 'cifar100', teacherModel: 'resnet8' },
       { out },
     );
     await expect(running).rejects.toThrow(/was trained for 10 classes, the data has 100/);

@@ -36,7 +36,7 @@ describe('the standard augmentation', () => {
 
   test('does not flip digits, also when asked', () => {
     expect(() => standardOptions({ baseAugment: 'flip' }, datasetInfo('mnist'))).toThrow(
-      /--base-augment flip: a mirrored/,
+      /baseAugment flip: a mirrored/,
     );
   });
 
@@ -77,13 +77,13 @@ describe('the sets of a run', () => {
 
   test('too few images are refused, with the flag that asks for them', async () => {
     await expect(loadTrainData(config({ limitTrain: 61 }))).rejects.toThrow(
-      '--limit-train 61: fashion-mnist has 60 train images',
+      'limitTrain 61: fashion-mnist has 60 train images',
     );
     await expect(loadTrainData(config({ limitTest: 31 }))).rejects.toThrow(
-      '--limit-test 31: fashion-mnist has 30 test images',
+      'limitTest 31: fashion-mnist has 30 test images',
     );
     await expect(loadSplit(config(), 'train', 61, '--limit-test')).rejects.toThrow(
-      '--limit-test 61: fashion-mnist has 60 train',
+      'limitTest 61: fashion-mnist has 60 train',
     );
     await expect(loadTrainData(config({ limitTrain: 10, holdout: 0.1 }))).rejects.toThrow(
       '--holdout 0.1: 10 training images are too few to keep any apart',
@@ -99,7 +99,7 @@ describe('the sets of a run', () => {
       expect(Buffer.compare(part.images, expected.images)).toBe(0);
     }
     await expect(loadSplit({ data: 'synthetic' }, 'train', 10_001)).rejects.toThrow(
-      '--limit-train 10001: synthetic has 10000 train images',
+      'limitTrain 10001: synthetic has 10000 train images',
     );
   });
 
