@@ -28,6 +28,8 @@ describe('a setting that would change nothing is refused, and changes something 
     alpha: [0.5, taught, { ...taught, method: 'crd' }],
     draw: ['batch', picked, { ...taught, augment: 'identity' }],
     pick: ['random', { ...taught, augment: 'cutmix' }, taught],
+    augmentOption: [{ cutmix: { alpha: 0.5 } }, { ...taught, augment: 'cutmix' }, taught],
+    pickOption: [{ kl: { temperature: 2 } }, picked, { ...taught, augment: 'cutmix' }],
     pickFactor: [3, picked, { ...taught, augment: 'cutmix' }],
     pickKeep: [0.3, picked, { ...taught, augment: 'cutmix' }],
     pickUpdatesStatistics: [true, picked, { ...picked, pick: 'random' }],

@@ -153,8 +153,10 @@ describe('getDataset', () => {
       (error: unknown) => error,
     );
     expect(failure).toBeInstanceOf(UserError);
+    expect((failure as UserError).message).toContain(
+      `cannot download cifar-100-binary.tar.gz: ${base}/cifar-100-binary.tar.gz: HTTP 404 Not Found`,
+    );
     expect(failure).toMatchObject({
-      message: `cannot download cifar-100-binary.tar.gz: ${base}/cifar-100-binary.tar.gz: HTTP 404 Not Found`,
       hint: expect.stringContaining(`put the file at ${join(root, 'cifar-100-binary.tar.gz')} yourself`),
     });
   });

@@ -128,8 +128,8 @@ describe('augmentSheet', () => {
     const sheet = await augmentSheet({ ...shared(), draw: 'batch' });
     expect(sheet.views).toHaveLength(7);
     expect(sheet.leftOut.map(({ scheme, reason }) => [scheme, reason])).toEqual([
-      ['cutmix+pick:student-entropy', expect.stringMatching(/student .*--student/)],
-      ['cutmix+pick:teacher-entropy', expect.stringMatching(/teacher .*--teacher/)],
+      ['cutmix+pick:student-entropy', expect.stringMatching(/student .*give one with student/)],
+      ['cutmix+pick:teacher-entropy', expect.stringMatching(/teacher .*give one with teacher/)],
     ]);
     expect(memory()).toEqual(before);
   });
