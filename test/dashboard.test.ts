@@ -152,7 +152,7 @@ describe.skipIf(!chromium)(`the dashboard in a browser${because(chromium, 'chrom
       first.child.kill('SIGINT');
       await first.finished;
       await state('stopped');
-      expect(await page.evaluate(`${text}.includes('--resume')`)).toBe(true);
+      await page.until(`${text}.includes('--resume')`);
       const second = start(['train', '--resume', out]);
       await state('running');
       second.child.kill('SIGKILL');

@@ -67,9 +67,9 @@ function Images({ sheet }: { sheet: Sheet }) {
     <div class="bands">
       {sheet.bands.map(({ title, note, rows }) => (
         <section key={title} class="band">
-          <h3>
+          <h2>
             {title} <span class="quiet small">{note}</span>
-          </h3>
+          </h2>
           {rows.map((row, r) => (
             <ul key={r} class="images">
               {row.map(({ png, caption, framed, opinion }, c) => {

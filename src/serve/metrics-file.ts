@@ -127,8 +127,9 @@ export class MetricsFile {
     const opened = openInside(this.#folder, 'metrics.jsonl');
     if (!opened) return;
     closeSync(opened.fd);
+    const small = opened.status.size - this.#offset <= 4 * CHUNK;
     const reading = this.update();
-    if (opened.status.size - this.#offset <= 4 * CHUNK || this.#whole.lines > 1000) await reading;
+    if (small) await reading;
     else reading.catch(() => {});
   }
 

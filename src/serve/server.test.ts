@@ -160,6 +160,19 @@ describe('hostile run folders', () => {
     expect(await curves('sparse')).toMatchObject({ problem: expect.stringMatching(/no lines that can be read/) });
   });
 
+  test('a large file is looked at in samples before it is read', async () => {
+    const path = makeRun('long', { 'config.json': config() });
+    const text = Array.from({ length: 150_000 }, (_, i) => step(i + 1, 2)).join('');
+    writeFileSync(join(path, 'metrics.jsonl'), text);
+    const first = await curves('long');
+    expect(first.progress).toBeLessThan(1);
+    const { points } = first.series.find(({ name }) => name === 'step/loss')!;
+    expect(points.length).toBeGreaterThan(500);
+    expect(points.at(-2)).toBeGreaterThan(149_000);
+    await index.metrics(index.get((await find('long')).id)!).update();
+    expect((await curves('long')).progress).toBe(1);
+  });
+
   test('a deep tree is not walked to its end', async () => {
     const path = join(folder, ...Array.from({ length: 40 }, () => 'd'));
     mkdirSync(path, { recursive: true });
