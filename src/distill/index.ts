@@ -5,7 +5,6 @@ export * as losses from './losses/index.ts';
 export { defineLoss } from './losses/loss.ts';
 export { type Method, type MethodInput, Methods, type TeacherFeatures } from './methods.ts';
 export {
-  checkKdOptions,
   type KdOptions,
   kdDefaults,
   kdTerms,

@@ -1,7 +1,8 @@
 /** @file What is minimised: named terms, each with its weight. The trainer only sums them. */
 import { UserError } from '../base/errors.ts';
 import { ops, type Tensor, tensor, tidy } from '../torch/index.ts';
-import { crossEntropy, klDivergence } from './kl.ts';
+import { crossEntropy } from './kl.ts';
+import { kdTerm } from './losses/kd.ts';
 
 /** A term's value (a scalar tensor) and its weight in the total. */
 export interface Term {
@@ -19,17 +20,6 @@ export interface KdOptions {
 
 export const kdDefaults: Readonly<KdOptions> = { gamma: 0.1, alpha: 0.9, temperature: 4 };
 
-/** Refuses weights and temperatures that mean nothing, before anything is loaded. */
-export function checkKdOptions({ gamma, alpha, temperature }: KdOptions): void {
-  for (const [name, value] of Object.entries({ gamma, alpha })) {
-    if (!(value >= 0 && Number.isFinite(value))) throw new UserError(`${name} must be a number >= 0, got ${value}`);
-  }
-  if (gamma === 0 && alpha === 0) throw new UserError('gamma and alpha are both 0: there is nothing to learn from');
-  if (!(temperature > 0 && Number.isFinite(temperature))) {
-    throw new UserError(`temperature must be a number > 0, got ${temperature}`);
-  }
-}
-
 /** Logits of teacher and student on one view of the batch. */
 export interface ViewLogits {
   student: Tensor;
@@ -44,6 +34,7 @@ export function supervisedTerms(logits: Tensor, labels: Tensor): Terms {
 /**
  * gamma CE(x) + alpha KL(x), and weight KL(x') where a second view x' is given (default: alpha): the paper's sum of the two, not
  * averaged, with the teacher's own output on x' as the target and no label (paper, section 3.2; each KL over its own batch size).
+ * KL is the loss kd.
  * What has weight 0 is left out; where alpha is 0 the teacher need not have seen x.
  */
 export function kdTerms(
@@ -53,7 +44,8 @@ export function kdTerms(
   strong?: ViewLogits & { weight?: number },
 ): Terms {
   const { gamma, alpha, temperature } = options;
-  const kl = ({ student, teacher }: ViewLogits): Tensor => klDivergence(student, teacher, temperature);
+  const kl = ({ student, teacher }: ViewLogits): Tensor =>
+    kdTerm({ student: { logits: student }, teacher: { logits: teacher } }, temperature);
   const terms: Terms = {};
   if (gamma > 0) terms.ce = { value: crossEntropy(x.student, labels), weight: gamma };
   if (alpha > 0) {

@@ -8,9 +8,16 @@
  */
 
 import { positive } from '../../base/options.ts';
+import type { Tensor } from '../../torch/index.ts';
 import { klDivergence } from '../kl.ts';
 import { defineLoss } from './loss.ts';
 import { readLogits } from './taps.ts';
+
+/** The loss on one view, a scalar: it reads nothing but logits, so the objective needs no loss made for two networks. */
+export function kdTerm(input: Parameters<typeof readLogits>[0], temperature: number): Tensor {
+  const { s, t } = readLogits(input);
+  return klDivergence(s, t, temperature);
+}
 
 export const kd = defineLoss({
   name: 'kd',
@@ -23,9 +30,6 @@ export const kd = defineLoss({
   gamma: 0.1,
   options: { temperature: positive(4, 'divides the logits before the softmax') },
   create: (_context, { temperature }) => ({
-    terms(input) {
-      const { s, t } = readLogits(input);
-      return { kl: klDivergence(s, t, temperature) };
-    },
+    terms: (input) => ({ kl: kdTerm(input, temperature) }),
   }),
 });

@@ -114,7 +114,9 @@ export function readPair(input: { student: Features; teacher: Features }, pair: 
 }
 
 /** Logits of both [B, classes] in float32 or float64; the teacher's without gradient. */
-export const readLogits = (input: { student: Features; teacher: Features }): { s: Tensor; t: Tensor } => ({
+export const readLogits = (
+  input: Record<'student' | 'teacher', Pick<Features, 'logits'>>,
+): { s: Tensor; t: Tensor } => ({
   s: asFloat(input.student.logits),
   t: asFloat(input.teacher.logits).detach(),
 });
