@@ -241,5 +241,6 @@ std::vector<Export> runtimeExports();
 std::vector<Export> kernelExports();
 std::vector<Export> augmentExports();
 std::vector<Export> contrastExports();
+std::vector<Export> programExports();
 
 }  // namespace thrive
