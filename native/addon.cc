@@ -62,7 +62,7 @@ NAPI_MODULE_INIT() {
   try {
     tuneAllocator();
     for (auto* functions : {dispatchExports, tensorExports, autogradExports, runtimeExports, kernelExports, optimizerExports, augmentExports,
-                            contrastExports})
+                            contrastExports, programExports})
       addExports(env, exports, functions());
   } catch (...) {
     throwCurrent(env);

@@ -8,6 +8,7 @@
 #include <unordered_map>
 
 #include "compat.h"
+#include "dispatch.h"
 #include "handles.h"
 #include "napi.h"
 
@@ -409,7 +410,20 @@ napi_value newGenerator(Arguments& arguments) {
   return fromInt(arguments.env, generators().size() - 1);
 }
 
+const Operator& operatorAt(int64_t id) {
+  if (id < 0 || static_cast<size_t>(id) >= operators().size()) throw BadArgument("not an operator");
+  return operators()[id];
+}
+
 }  // namespace
+
+const c10::OperatorHandle& operatorHandle(int64_t id) { return operatorAt(id).handle; }
+
+size_t parameterCount(int64_t id) { return operatorAt(id).parameters.size(); }
+
+c10::IValue toArgument(napi_env env, int64_t id, size_t index, napi_value value) {
+  return convert(env, value, operatorAt(id).parameters.at(index));
+}
 
 std::vector<Export> dispatchExports() {
   return {

@@ -242,5 +242,6 @@ std::vector<Export> kernelExports();
 std::vector<Export> optimizerExports();
 std::vector<Export> augmentExports();
 std::vector<Export> contrastExports();
+std::vector<Export> programExports();
 
 }  // namespace thrive

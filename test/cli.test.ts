@@ -45,6 +45,7 @@ describe('a teacher, a student, and their scores', () => {
     expect(readdirSync(out('teacher')).filter((name) => !name.startsWith('events'))).toEqual([
       'best-on-test.safetensors',
       'config.json',
+      'console.log',
       'last.safetensors',
       'metrics.jsonl',
       'summary.json',
@@ -133,23 +134,23 @@ describe('help', () => {
 
 describe('impossible values are refused before anything is loaded', () => {
   test.each([
-    [['--epochs', '0'], /at least 1/],
+    [['--epochs', '0'], /--epochs: must be > 0, got 0/],
     [['--epochs', '1.5'], /whole number/],
-    [['--lr', 'fast'], /not a number/],
-    [['--lr', '-1'], /lr \(--lr\)/],
+    [['--lr', 'fast'], /--lr: must be a number, got 'fast'/],
+    [['--lr', '-1'], /--lr: must be > 0, got -1/],
     [['--momentum', '1'], /--momentum/],
-    [['--batch-size', '-4'], /at least 1/],
+    [['--batch-size', '-4'], /--batch-size: must be > 0, got -4/],
     [['--holdout', '1'], /--holdout/],
     [['--seed', '-1'], /--seed/],
     [['--precision', 'fp8'], /--precision/],
     [['--schedule', 'linear'], /schedule/],
     [['--milestones', '5', '--epochs', '4'], /--milestones: 5 is not before/],
     [['--milestones', '2', '--schedule', 'cosine'], /belongs to --schedule step/],
-    [['--nesterov', '--momentum', '0'], /--nesterov needs a momentum/],
+    [['--nesterov', '--momentum', '0'], /--nesterov has no effect: it needs a momentum/],
     [['--device', 'gpu'], /unknown device 'gpu'/],
     [['--device', 'cuda:99'], /CUDA/],
     [['--limit-train', '100000'], /100000/],
-    [['--limit-test', '0'], /at least 1/],
+    [['--limit-test', '0'], /--limit-test: must be > 0, got 0/],
     [['--base-augment', 'rotate'], /--base-augment/],
   ] as const)('%s', async (flags, message) => {
     const name = `refused-${flags.join('').replaceAll(/\W/g, '')}`;
@@ -160,7 +161,7 @@ describe('impossible values are refused before anything is loaded', () => {
   test.each([
     [['--temperature', '0'], /--temperature/],
     [['--alpha', '-1'], /--alpha/],
-    [['--gamma', '0', '--alpha', '0'], /nothing to learn from/],
+    [['--gamma', '0', '--alpha', '0'], /--alpha 0: kd has no weight/],
     [['--teacher', 'missing.pth'], /cannot read missing.pth: there is no such file/],
   ] as const)('distill %s', async (flags, message) => {
     const args = [

@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, writeFileSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
@@ -14,6 +14,7 @@ test('what stays on the screen is kept, from before the folder exists, and a sec
   const end = keepConsole(folder, stream);
   stream.write('loading\n');
   mkdirSync(folder);
+  writeFileSync(join(folder, 'config.json'), '{}');
   stream.write('\r\x1b[2Kepoch 1/2 ━━━╌╌');
   stream.write('\r\x1b[2Kepoch 1/2 ━━━━━');
   stream.write('\r\x1b[2K\x1b[1mepoch 1/2\x1b[22m  loss 2\nepoch');

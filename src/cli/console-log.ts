@@ -1,5 +1,5 @@
 /** @file What a run says is kept in its folder too: console.log, without the lines that were drawn over. */
-import { appendFileSync } from 'node:fs';
+import { appendFileSync, existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { stripVTControlCharacters } from 'node:util';
 
@@ -28,7 +28,8 @@ export function keepConsole(folder: string, stream: Stream = process.stderr): ()
   const lines = new LastingLines();
   let waiting: string[] = [];
   const flush = (): void => {
-    if (waiting.length === 0) return;
+    // A folder without a record is no run, or not yet: it is not kept for what was said about it.
+    if (waiting.length === 0 || !existsSync(join(folder, 'config.json'))) return;
     try {
       appendFileSync(join(folder, CONSOLE_LOG), waiting.map((line) => `${line}\n`).join(''));
       waiting = [];

@@ -2,8 +2,9 @@ import { type Normalization, renormalizer } from '../augment/index.ts';
 import type { FeatureOptions, Features, ImageModel } from '../models/index.ts';
 import { foldBatchNorm } from '../nn/index.ts';
 import { type Precision, withPrecision } from '../nn/precision.ts';
+import { compileForward, type Program } from '../nn/program.ts';
 import { bf16Support } from '../torch/cpu.ts';
-import { noGrad, type Tensor, tidy } from '../torch/index.ts';
+import { getNumThreads, noGrad, type Tensor, tidy } from '../torch/index.ts';
 
 /**
  * Something to learn from: a network here (`Teacher`), or a model of another framework that gives logits and nothing else.
@@ -37,6 +38,8 @@ export class Teacher implements TeacherModel {
   readonly #precision: Precision;
   readonly #device: string;
   readonly #renormalize: ((images: Tensor) => Tensor) | null;
+  /** By the shape of an image: the network as a program, null where it cannot be one. */
+  readonly #programs = new Map<string, Program | null>();
 
   constructor(network: ImageModel, options: TeacherOptions) {
     this.classes = network.classes;
@@ -51,7 +54,7 @@ export class Teacher implements TeacherModel {
 
   /** float32 logits [B, classes] of normalised images. */
   logits(images: Tensor): Tensor {
-    return tidy(() => this.#run(images, (input) => this.#network.forward(input)).to('float32'));
+    return tidy(() => this.#run(images, (input) => this.#forward(input)).to('float32'));
   }
 
   /** The same with the feature taps, stages before their last ReLU if asked for. */
@@ -60,6 +63,19 @@ export class Teacher implements TeacherModel {
       const { logits, taps } = this.#run(images, (input) => this.#network.features(input, options));
       return { logits: logits.to('float32'), taps };
     });
+  }
+
+  /** Several threads share the images of a batch where they can, instead of each layer's work. */
+  #forward(images: Tensor): Tensor {
+    if (this.#device !== 'cpu' || getNumThreads() === 1) return this.#network.forward(images);
+    const shape = images.shape.slice(1);
+    const key = shape.join();
+    let program = this.#programs.get(key);
+    if (program === undefined) {
+      program = compileForward((input) => this.#network.forward(input), shape);
+      this.#programs.set(key, program);
+    }
+    return program ? program.run(images) : this.#network.forward(images);
   }
 
   #run<T>(images: Tensor, pass: (input: Tensor) => T): T {
@@ -72,6 +88,8 @@ export class Teacher implements TeacherModel {
   }
 
   dispose(): void {
+    for (const program of this.#programs.values()) program?.dispose();
+    this.#programs.clear();
     this.#network.dispose();
   }
 }

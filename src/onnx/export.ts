@@ -6,6 +6,7 @@ import { UserError } from '../base/errors.ts';
 import { nearest } from '../base/suggest.ts';
 import { encodeModel, type OnnxType, type OnnxValueInfo, onnxTypes } from '../formats/onnx-schema.ts';
 import type { Module } from '../nn/index.ts';
+import { traceForward } from '../nn/trace.ts';
 import { noGrad, type Tensor, tensor, tidy } from '../torch/index.ts';
 import { GraphBuilder, onnxAttributes, onnxTensor } from './builder.ts';
 import { foldBatchNorms } from './fold.ts';
@@ -15,7 +16,6 @@ import { type Lower, Lowering } from './lowering.ts';
 import { pointwise } from './pointwise.ts';
 import { reductions } from './reductions.ts';
 import { shapes } from './shapes.ts';
-import { traceForward } from './trace.ts';
 
 /** Version of the standard operators that files here use. */
 export const opset = 17;

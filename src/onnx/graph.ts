@@ -3,8 +3,8 @@
  * fixed; one that grows with the batch is a multiple of it; anything else has no place in a file.
  */
 import { UserError } from '../base/errors.ts';
+import { isValue, type Trace, type TracedCall, type TracedConstant, type TracedValue } from '../nn/trace.ts';
 import { type DType, dtypeBytes, type Tensor } from '../torch/index.ts';
-import { isValue, type Trace, type TracedCall, type TracedConstant, type TracedValue } from './trace.ts';
 
 /** A number, or so many times the batch size. */
 export type Size = number | { batch: number };

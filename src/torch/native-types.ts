@@ -110,6 +110,10 @@ export interface NativeAddon {
     weightDecay: number,
   ): void;
 
+  programCreate(calls: readonly [id: number, values: readonly unknown[], result: number][], output: number): number;
+  programRun(program: number, images: Handle, slice: number): Handle;
+  programFree(program: number): boolean;
+
   applyOperations(images: Handle, slots: number, operations: Int32Array, magnitudes: Float64Array): Handle;
   blendImages(images: Handle, partner: Int32Array, lambda: Float64Array): Handle;
   pasteBoxes(images: Handle, boxes: Int32Array, partner: Int32Array | null): Handle;

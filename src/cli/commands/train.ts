@@ -84,6 +84,9 @@ async function configure(task: Task, flags: RunFlags): Promise<PreparedRun> {
   }
   if (flags.resume && folder) {
     const network = given.model ?? given.student;
+    const { RunFolder } = await import('../../run/run-folder.ts');
+    // Without settings of its own this must be a run: opening it says what is wrong with the folder.
+    if (network === undefined && !RunFolder.isAt(folder)) RunFolder.open(folder);
     const prepared = await prepareRun(network === undefined ? given : { ...given, task }, folder, true, task);
     if (prepared.opened || network !== undefined) return prepared;
   }

@@ -9,6 +9,7 @@ export interface TracedConstant {
   id: number;
   dtype: DType;
   shape: number[];
+  /** Its values now; empty where they were not asked for. */
   bytes: Uint8Array;
   /** The tensor itself, by which a parameter is known; its values may have changed since. */
   tensor: Tensor;
@@ -53,7 +54,12 @@ class Tracer {
   readonly calls: TracedCall[] = [];
   readonly #live = new Map<Tensor, Entry>();
   readonly #constants = new Map<Tensor, TracedConstant>();
+  readonly #values: boolean;
   #count = 0;
+
+  constructor(values: boolean) {
+    this.#values = values;
+  }
 
   result(tensor: Tensor, storage: symbol): TracedResult {
     const value: TracedResult = {
@@ -82,7 +88,8 @@ class Tracer {
     const known = this.#constants.get(tensor);
     if (known) return known;
     const { dtype, shape } = tensor;
-    const made: TracedConstant = { kind: 'constant', id: this.#count++, dtype, shape, bytes: tensor.bytes(), tensor };
+    const bytes = this.#values ? tensor.bytes() : new Uint8Array();
+    const made: TracedConstant = { kind: 'constant', id: this.#count++, dtype, shape, bytes, tensor };
     this.#constants.set(tensor, made);
     return made;
   }
@@ -136,8 +143,12 @@ class Tracer {
  *
  * @throws UserError if the output is no tensor, does not depend on the images, or an in-place operator hides what it does
  */
-export function traceForward(forward: (images: Tensor) => Tensor, images: Tensor): Trace {
-  const tracer = new Tracer();
+export function traceForward(
+  forward: (images: Tensor) => Tensor,
+  images: Tensor,
+  { values = true }: { values?: boolean } = {},
+): Trace {
+  const tracer = new Tracer(values);
   const input = tracer.result(images, Symbol());
   const output = recordOperators(
     (call) => tracer.observe(call),
