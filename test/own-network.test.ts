@@ -67,7 +67,7 @@ describe('as a student', () => {
     const summary = await runExperiment(distilled(), { out });
     expect(memory().tensors).toBe(before);
     expect(summary).toMatchObject({ task: 'distill', model: 'my-net.ts' });
-    expect(config(out).fingerprint.fields).toMatchObject({ model: 'my-net.ts', studentTaps: taps });
+    expect(config(out).fingerprint.fields).toMatchObject({ model: 'my-net.ts' });
     const { tensors } = readSafetensors(summary.checkpoint);
     expect([...tensors.keys()].slice(0, 3)).toEqual(['stem.0.weight', 'stem.1.weight', 'stem.1.bias']);
     const again = await evaluateCheckpoint(summary.checkpoint, { dataDir: shared.dataDir, threads: 1 });
@@ -80,13 +80,20 @@ describe('as a student', () => {
     expect(back.loss).toBe(summary.loss);
   });
 
-  test('taps change nothing where no loss reads them, but tell two runs apart', async () => {
-    const [plain, tapped] = [fresh(), fresh()];
-    const { studentTaps: _, ...rest } = distilled();
-    const a = await runExperiment(rest, { out: plain });
-    const b = await runExperiment(distilled(), { out: tapped });
+  test('taps tell two runs apart; where no loss reads them they are refused', async () => {
+    const [out, others, none] = [fresh(), fresh(), fresh()];
+    const a = await runExperiment(distilled({ method: ['at'] }), { out });
+    expect(config(out).fingerprint.fields).toMatchObject({ model: 'my-net.ts', studentTaps: taps });
+    const other = ['stem.0', ...taps.slice(1)];
+    const b = await runExperiment(distilled({ method: ['at'], studentTaps: other }), { out: others });
+    expect(config(others).fingerprint.fields).toMatchObject({ model: 'my-net.ts', studentTaps: other });
+    // `at` compares the stages alone, which are the same.
     expect(weightsOf(a.checkpoint)).toEqual(weightsOf(b.checkpoint));
     expect(a.fingerprint).not.toBe(b.fingerprint);
+    await expect(runExperiment(distilled({ studentTaps: taps }), { out: none })).rejects.toThrow(
+      'studentTaps has no effect: no loss in use compares features',
+    );
+    expect(existsSync(none)).toBe(false);
   });
 
   test('a stopped run goes on to the bit; from a moved file too, but not from one that changed or is gone', async () => {
@@ -105,14 +112,14 @@ describe('as a student', () => {
     await expect(runExperiment({} as ConfigInput, { out: broken, resume: true })).rejects.toThrow(
       /there is no file .*my-net\.ts to make a network from; did you mean '.*my-net2\.ts'/,
     );
-    await expect(runExperiment({ model: 'resnet8' } as ConfigInput, { out: broken, resume: true })).rejects.toThrow(
-      /--student "resnet8" differs/,
+    await expect(runExperiment({ student: 'resnet8' } as ConfigInput, { out: broken, resume: true })).rejects.toThrow(
+      /student "resnet8" differs/,
     );
 
     mkdirSync(join(root, 'elsewhere'));
     const moved = join(root, 'elsewhere', 'my-net.ts');
     copyFileSync(example, moved);
-    const resumed = await runExperiment({ model: moved } as ConfigInput, { out: broken, resume: true });
+    const resumed = await runExperiment({ student: moved } as ConfigInput, { out: broken, resume: true });
     copyFileSync(example, own);
     expect(weightsOf(resumed.checkpoint)).toEqual(weightsOf(done.checkpoint));
   });
@@ -133,19 +140,19 @@ describe('as a student', () => {
       message: expect.stringMatching(
         /at needs taps of a stem, of stages, and a pooled vector; the student my-net\.ts has 1/,
       ),
-      hint: expect.stringMatching(/--student-taps/),
+      hint: expect.stringMatching(/studentTaps/),
     });
     expect(memory().tensors).toBe(before);
     expect(existsSync(out)).toBe(false);
   });
 
   test('an unknown tap, a network that gives no logits: said before anything is written', async () => {
-    await expect(runExperiment(distilled({ studentTaps: ['stem', 'stage4'] }), { out: fresh() })).rejects.toThrow(
-      "MyNet has no module 'stage4'; did you mean 'stage1'?",
-    );
-    await expect(runExperiment(distilled({ teacherTaps: ['layer9'] }), { out: fresh() })).rejects.toThrow(
-      /ResNet has no module 'layer9'/,
-    );
+    await expect(
+      runExperiment(distilled({ method: ['at'], studentTaps: ['stem', 'stage4'] }), { out: fresh() }),
+    ).rejects.toThrow("MyNet has no module 'stage4'; did you mean 'stage1'?");
+    await expect(
+      runExperiment(distilled({ method: ['at'], teacherTaps: ['layer9'] }), { out: fresh() }),
+    ).rejects.toThrow(/ResNet has no module 'layer9'/);
     const wide = join(root, 'wide.ts');
     writeFileSync(wide, readFileSync(own, 'utf8').replace('new Linear(64, classes)', 'new Linear(64, 5)'));
     await expect(runExperiment(distilled({ student: wide }), { out: fresh() })).rejects.toThrow(
@@ -228,12 +235,12 @@ describe('starting from weights', () => {
     const start: ConfigInput = { ...shared, model: 'resnet8', init };
     await expect(runExperiment(start, { out: fresh() })).rejects.toMatchObject({
       message: expect.stringMatching(/was trained for 100 classes, the data has 10/),
-      hint: expect.stringMatching(/--reset-head/),
+      hint: expect.stringMatching(/resetHead/),
     });
     await expect(
       runExperiment({ ...shared, student: 'resnet8', teacher: init }, { out: fresh() }),
     ).rejects.toMatchObject({
-      hint: expect.stringMatching(/thrive train --init FILE --reset-head/),
+      hint: expect.stringMatching(/train it on this one first: init and resetHead/),
     });
     const [whole, broken] = [fresh(), fresh()];
     const done = await runExperiment({ ...start, resetHead: true }, { out: whole });
@@ -247,10 +254,10 @@ describe('starting from weights', () => {
       runExperiment({ ...shared, model: 'resnet14', init: teacher.checkpoint }, { out: fresh() }),
     ).rejects.toThrow(/holds the weights of a resnet8, not of a resnet14/);
     await expect(runExperiment({ ...shared, model: 'resnet8', resetHead: true }, { out: fresh() })).rejects.toThrow(
-      /--reset-head is for weights that are loaded/,
+      /resetHead has no effect: it is for weights that are loaded/,
     );
     await expect(
       runExperiment({ ...shared, model: 'resnet8', studentTaps: ['layer1'] }, { out: fresh() }),
-    ).rejects.toThrow(/--student-taps: plain training compares no features/);
+    ).rejects.toThrow(/studentTaps has no effect: it is for learning from a teacher; plain training has none/);
   });
 });

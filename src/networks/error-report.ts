@@ -148,7 +148,7 @@ export async function reportErrors(
   const { data, split } = student.score;
   const info = datasetInfo(data);
   const source = { data, ...(options.dataDir ? { dataDir: options.dataDir } : {}) };
-  const set = await loadSplit(source, split, options.limitTest, '--limit-test');
+  const set = await loadSplit(source, split, options.limitTest, 'limitTest');
   const found = findErrors(set.labels, info.classes, student.answers, taught?.answers ?? null);
   const size = set.width * set.height;
   const image = (index: number): DisputedImage => {

@@ -82,11 +82,11 @@ describe('the sets of a run', () => {
     await expect(loadTrainData(config({ limitTest: 31 }))).rejects.toThrow(
       'limitTest 31: fashion-mnist has 30 test images',
     );
-    await expect(loadSplit(config(), 'train', 61, '--limit-test')).rejects.toThrow(
+    await expect(loadSplit(config(), 'train', 61, 'limitTest')).rejects.toThrow(
       'limitTest 61: fashion-mnist has 60 train',
     );
     await expect(loadTrainData(config({ limitTrain: 10, holdout: 0.1 }))).rejects.toThrow(
-      '--holdout 0.1: 10 training images are too few to keep any apart',
+      'holdout 0.1: 10 training images are too few to keep any apart',
     );
   });
 

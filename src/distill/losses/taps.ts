@@ -1,5 +1,6 @@
 /** @file Which taps a loss reads, what they must fulfil, and how they are brought to one size. */
 import { UserError } from '../../base/errors.ts';
+import { toGive } from '../../base/speech.ts';
 import type { Features } from '../../models/index.ts';
 import { dtypeBytes, ops, type Tensor } from '../../torch/index.ts';
 import type { LossContext, NetworkShape, TapShapes } from './loss.ts';
@@ -36,7 +37,7 @@ function checkTaps(loss: string, who: string, { name, taps }: NetworkShape): voi
   throw new UserError(
     `${loss} needs taps of a stem, of stages, and a pooled vector; the ${who} ${name} has ${taps.length}`,
     {
-      hint: `its taps: ${taps.map(shapeText).join(' ') || 'none'}; name the modules of stem and stages with --${who}-taps`,
+      hint: `its taps: ${taps.map(shapeText).join(' ') || 'none'}; name the modules of stem and stages with ${toGive(`${who}Taps`)}`,
     },
   );
 }
