@@ -13,6 +13,10 @@ test('in another order: where each is', () => {
   expect(classOrder('x', ['guinea-pig', 'cat', 'dog'], data)).toEqual([1, 2, 0]);
 });
 
+test('a file that names none has no order of its own', () => {
+  expect(classOrder('x', [], data)).toBeNull();
+});
+
 test('other names are refused, with some of each', () => {
   expect(() => classOrder('x', ['cat', 'dog', 'fish'], data)).toThrow(UserError);
   expect(() => classOrder('x', ['cat', 'dog', 'fish'], data)).toThrow(

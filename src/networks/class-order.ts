@@ -9,7 +9,7 @@ const plain = (name: string): string =>
     .trim();
 
 /**
- * Where each class of the data is among a network's; null where the order is the same.
+ * Where each class of the data is among a network's; null where the order is the same, or its file names no classes.
  *
  * @throws UserError if the network has other classes, naming one of each side
  */
@@ -19,6 +19,7 @@ export function classOrder(
   data: { name: string; classNames: readonly string[] },
   hint = 'choose the dataset it was trained on, or another teacher',
 ): number[] | null {
+  if (own.length === 0) return null;
   const [ours, theirs] = [data.classNames.map(plain), own.map(plain)];
   if (ours.join('\n') === theirs.join('\n')) return null;
   const places = new Map(theirs.map((name, i) => [name, i]));
