@@ -130,7 +130,11 @@ describe('thrive score', () => {
     ['no teacher', () => ['score', '--data', 'cifar100'], /no teacher to ask\nhint: .*--teacher FILE/],
     ['no data', () => ['score', '--teacher', teacher], /no dataset is named/],
     ['another scheme', () => [...base, '--augment', 'cutmx'], /did you mean 'cutmix'\?\nhint: known: all, identity/],
-    ['temperature 0', () => [...base, '--augment', 'cutmix+pick:kl', '--temperature', '0'], /must be above 0, got 0/],
+    [
+      'temperature 0',
+      () => [...base, '--augment', 'cutmix+pick:kl', '--temperature', '0'],
+      /--temperature: must be > 0, got 0\n/,
+    ],
     ['a student model alone', () => [...base, '--student-model', 'resnet8'], /there is no --student/],
     ['no epochs', () => [...base, '--epochs', '0'], /--epochs <n>.*must be at least 1/],
     ['a folder to write to', () => [...base, '--out', root], /is a folder/],
@@ -152,6 +156,8 @@ describe('thrive score', () => {
     expect(code).toBe(0);
     expect(stdout).toMatch(/SCHEME\+pick:CRITERION/);
     // However wide the terminal is.
-    expect(stdout.replace(/\s+/g, ' ')).toContain("batch: one draw for the whole batch, as in the paper's code");
+    expect(stdout.replace(/\s+/g, ' ')).toContain(
+      'sample: a draw for each image; batch: one for all, as in the paper (default: batch)',
+    );
   });
 });
