@@ -70,7 +70,7 @@ describe('thrive show-augment', () => {
     [
       'a teacher that is missing',
       () => [...base, '--augment', 'cutmix+pick:dissimilarity'],
-      /picked by what a teacher says, and there is none\nhint: give its checkpoint: --teacher FILE/,
+      /picked by what a teacher says, and there is none\nhint: give its checkpoint: --teacher\n/,
     ],
     ['a teacher model alone', () => [...base, '--teacher-model', 'resnet8'], /there is no --teacher/],
     [
