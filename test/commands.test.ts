@@ -312,7 +312,7 @@ describe('a run that is told to stop', () => {
     child.kill('SIGTERM');
     const { code, stderr } = await finished;
     expect(code).toBe(130);
-    expect(stderr).toContain(`continue with: thrive train --resume '${folder.replace("'", "'\\''")}'`);
+    expect(stderr).toContain(`continue with: npx thrive train --resume '${folder.replace("'", "'\\''")}'`);
     expect(existsSync(join(folder, 'run.lock'))).toBe(false);
   }, 60_000);
 });
