@@ -52,7 +52,11 @@ describe('thrive models', () => {
   });
 
   test.each<[string, string[], RegExp]>([
-    ['an unknown flag', ['--size', '64'], /unknown option '--size'\nhint: thrive models --help shows what there is/],
+    [
+      'an unknown flag',
+      ['--size', '64'],
+      /unknown option '--size'\nhint: npx thrive models --help shows what there is/,
+    ],
     ['an unknown name', ['resnet21'], /unknown model 'resnet21'; did you mean 'resnet20'\?/],
     ['a file below a file', [`${fileURLToPath(import.meta.url)}/net.ts`], /there is no file .*\/net\.ts/],
     ['a file that is not there', ['./nowhere.ts'], /there is no file \.\/nowhere\.ts/],
@@ -72,7 +76,7 @@ describe('weights in and out', () => {
     expect(imported.code, imported.stderr).toBe(0);
     expect(imported.stderr).toMatch(/recognised resnet8 with 10 classes/);
     expect(imported.stdout).toMatch(
-      /teacher\.safetensors: resnet8 for the 10 classes of cifar10, 78,042 parameters\ncheck it with: thrive eval /,
+      /teacher\.safetensors: resnet8 for the 10 classes of cifar10, 78,042 parameters\ncheck it with: npx thrive eval /,
     );
     const out = join(root, 'student.pth');
     const exported = await thrive(['export', checkpoint, '--out', out, '--json']);
@@ -88,7 +92,7 @@ describe('weights in and out', () => {
     const { code, stdout } = await thrive([...args, '--reset-head']);
     expect(code).toBe(0);
     expect(stdout).toMatch(
-      /its classifier is drawn anew: train it with thrive train --data cifar100 --model resnet8 --init /,
+      /its classifier is drawn anew; train it with: npx thrive train --data cifar100 --model resnet8 --init /,
     );
   });
 

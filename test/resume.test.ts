@@ -104,7 +104,7 @@ describe('a run that dies continues to the same bits', () => {
     running.child.kill('SIGINT');
     const stopped = await running.finished;
     expect(stopped.code, stopped.stderr).toBe(130);
-    expect(stopped.stderr).toContain(`continue with: thrive distill --resume ${folder}`);
+    expect(stopped.stderr).toContain(`continue with: npx thrive distill --resume ${folder}`);
     const other = await thrive(['distill', '--resume', folder, '--lr', '0.2']);
     expect(other.code).toBe(2);
     expect(other.stderr).toMatch(/--lr 0\.2 differs from the 0\.05 of the run to resume/);

@@ -31,7 +31,7 @@ async function execute(given: string, flags: ImportFlags): Promise<void> {
     [
       `${file}: ${model} for the ${classes} classes of ${data}, ${parameters.toLocaleString('en-US')} parameters`,
       resetHead
-        ? `its classifier is drawn anew: train it with: ${commandLine('train', '--data', data, '--model', model, '--init', file)}`
+        ? `its classifier is drawn anew; train it with: ${commandLine('train', '--data', data, '--model', model, '--init', file)}`
         : `check it with: ${commandLine('eval', file, ...(flags.dataDir ? ['--data-dir', flags.dataDir] : []))}`,
     ].join('\n'),
   );
