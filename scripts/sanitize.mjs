@@ -24,6 +24,7 @@ const nativeTests = [
     (name) => `src/${name}.test.ts`,
   ),
   'src/distill/losses/crd-score.test.ts',
+  'src/nn/optimizers.test.ts',
   'src/nn/sgd.test.ts',
 ];
 

@@ -1,3 +1,4 @@
+/// <reference lib="esnext.disposable" preserve="true" />
 import { UserError } from '../base/errors.ts';
 import { nearest } from '../base/suggest.ts';
 import { type DType, isFloating, keep, type MemoryFormat, noGrad, Tensor, tidy } from '../torch/index.ts';

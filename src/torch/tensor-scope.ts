@@ -1,3 +1,4 @@
+/// <reference lib="esnext.disposable" preserve="true" />
 /**
  * @file Who frees a tensor. JavaScript's collector cannot see native memory, and finalizers do not run during a synchronous
  * loop: a step that waits for them grows to gigabytes. So tensors made inside `tidy` are freed when it ends, all but what it
