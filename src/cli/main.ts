@@ -2,6 +2,7 @@
 /** @file The `thrive` command. Imports no engine: each command loads what it needs when it runs, so --help is instant. */
 import { Command, CommanderError } from 'commander';
 import { errorCode } from '../base/errors.ts';
+import { speakFlags } from '../base/speech.ts';
 import { packageVersion } from '../base/version.ts';
 import { registerBench } from './commands/bench.ts';
 import { registerCompare } from './commands/compare.ts';
@@ -67,6 +68,11 @@ Examples:
   ]) {
     register(program);
   }
+  // From here on messages name flags: those that were typed by theirs, others as they would be.
+  program.hook('preAction', (_program, command) => {
+    const given = Object.keys(command.opts()).filter((key) => command.getOptionValueSource(key) !== 'default');
+    speakFlags(given);
+  });
   return program;
 }
 

@@ -161,7 +161,7 @@ export async function quickstart(flags: QuickstartFlags): Promise<void> {
         ],
       ),
       '',
-      `On ${limitTest} test images a top-1 is good to about ${spread({ top1: student.top1, testCount: limitTest }).toFixed(1)} points (one standard error); runs this short need more to tell more.`,
+      `On ${limitTest} test images a top-1 is good to about ${spread({ top1: student.top1, testCount: limitTest }).toFixed(1)} points (one standard error); runs this short show that all works, and little about the methods.`,
       `The runs are in ${out}. Next, your own: ${commandLine('distill', '--help')}`,
     ].join('\n'),
   );

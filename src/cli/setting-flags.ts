@@ -1,6 +1,6 @@
 /** @file Flags of settings, from their rows. */
 import { type Command, Option } from 'commander';
-import { flagName, speakFlags } from '../base/speech.ts';
+import { flagName } from '../base/speech.ts';
 import { defaultText, groups, type Setting, type Table } from '../config/row.ts';
 import { settings } from '../config/settings.ts';
 import { checkShape } from '../config/shape.ts';
@@ -36,9 +36,8 @@ export function addSettings(
   return command;
 }
 
-/** The settings among a command's flags; from here on messages name flags. */
+/** The settings among a command's flags. */
 export function settingsOf(flags: Readonly<Record<string, unknown>>, table: Table = settings): Record<string, unknown> {
-  speakFlags(Object.keys(flags));
   return Object.fromEntries(Object.entries(flags).filter(([key]) => Object.hasOwn(table, key)));
 }
 

@@ -1,6 +1,5 @@
 /** @file `thrive export`: a checkpoint's network as a file for other programs. */
 import type { Command } from 'commander';
-import { speakFlags } from '../../base/speech.ts';
 import { result, say } from '../output.ts';
 
 interface ExportFlags {
@@ -14,7 +13,6 @@ interface ExportFlags {
 }
 
 async function execute(given: string, flags: ExportFlags): Promise<void> {
-  speakFlags(Object.keys(flags));
   const { weightsAt } = await import('../../networks/run-weights.ts');
   const { file: checkpoint, note } = weightsAt(given);
   if (note) say(note);

@@ -1,6 +1,5 @@
 /** @file `thrive import`: weights from PyTorch or a safetensors file as a checkpoint that says what it is. */
 import type { Command } from 'commander';
-import { speakFlags } from '../../base/speech.ts';
 import { integer } from '../flags.ts';
 import { commandLine } from '../invocation.ts';
 import { result, say } from '../output.ts';
@@ -18,7 +17,6 @@ interface ImportFlags {
 }
 
 async function execute(given: string, flags: ImportFlags): Promise<void> {
-  speakFlags(Object.keys(flags));
   const { weightsAt } = await import('../../networks/run-weights.ts');
   const { file: path, note } = weightsAt(given);
   if (note) say(note);

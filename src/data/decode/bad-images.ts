@@ -38,6 +38,6 @@ export class BadImages {
 
 export function badImage({ name, reason }: BadImage): UserError {
   return new UserError(`cannot use the image ${name}: ${reason}`, {
-    hint: "replace or remove it, or go on without such images: --on-bad-image skip; 'thrive data check' lists them all",
+    hint: "replace or remove it; 'thrive data check' lists all such images, and in code imageDataset(…, { onBadImage: 'skip' }) goes on without them",
   });
 }

@@ -126,7 +126,7 @@ describe('images that cannot be used', () => {
       expect(failure).toBeInstanceOf(UserError);
       expect((failure as UserError).message).toContain(join('train', 'cat', name));
       expect((failure as UserError).message).toMatch(reason);
-      expect((failure as UserError).hint).toContain('--on-bad-image skip');
+      expect((failure as UserError).hint).toContain("onBadImage: 'skip'");
       const skipped: string[] = [];
       const { count, labels, images } = await load('skip', skipped);
       expect([count, skipped]).toEqual([6, [join('train', 'cat', name)]]);

@@ -78,7 +78,7 @@ export class DecodePool {
   #fail(reason: string): void {
     if (this.#failed) return;
     this.#failed = new UserError(`a thread that decodes images has failed: ${reason}`, {
-      hint: 'try fewer threads (--workers 1); thrive data check finds images that cannot be decoded',
+      hint: 'try fewer threads; thrive data check finds images that cannot be decoded',
     });
     for (const { reject } of [...this.#running.values(), ...this.#queue]) reject(this.#failed);
     this.#running.clear();
